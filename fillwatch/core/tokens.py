@@ -1,0 +1,135 @@
+"""Token-bucket arithmetic for requests that take a while to arrive: how many tokens there are, and when enough.
+
+Time is an argument throughout, in seconds of one clock. Levels are floats (tokens are no money).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+#: A level this much short of what is needed counts as enough. The debt stays in the level, so that it never adds up.
+ENOUGH = 1e-9
+#: Tokens that may lie ready while standing still: one, for a cancel, and a gentle start afterwards.
+STILL_LEVEL = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a grant of requests in any sliding window is spent: `burst` at once, `rate` a second, `reserve` kept back.
+
+    `burst + rate * window` stays below the next whole number above the grant, and what is counted is whole.
+    """
+
+    burst: float
+    rate: float
+    reserve: float
+
+    @classmethod
+    def of(cls, granted: float, window: float) -> Terms:
+        """The terms for `granted` requests in any `window` seconds.
+
+        The burst is a sixteenth of the grant, so that 94 % of a large one can be used evenly, but at most 20 (a burst
+        is what a broker dislikes) and for grants below 32 up to 2, so that a request which hangs does not keep the
+        next one waiting. A grant below 5 is too small to keep anything back.
+        """
+        whole = max(1, math.floor(granted + ENOUGH))
+        burst = min(20.0, max(1.0, min(2.0, whole / 4), whole / 16))
+        return cls(burst=burst, rate=(whole + 0.99 - burst) / window, reserve=min(2.0, burst - 1.0))
+
+
+class Meter:
+    """A token bucket whose level and requests in flight together never exceed the burst.
+
+    `stretch` slows its flow, and `stand_still` lets no more than one token lie ready, both up to a moment.
+    """
+
+    __slots__ = ("_at", "_level", "_slow_rate", "_slow_until", "in_flight", "still_until", "terms")
+
+    def __init__(self, terms: Terms, now: float) -> None:
+        self.terms = terms
+        self.in_flight = 0
+        self.still_until = -math.inf
+        self._level = 1.0
+        self._at = now
+        self._slow_rate = 0.0
+        self._slow_until = -math.inf
+
+    def level(self, now: float) -> float:
+        """Tokens at `now`."""
+        for end in sorted((self._slow_until, self.still_until, now)):
+            if self._at < end <= now:
+                rate = self._slow_rate if end <= self._slow_until else self.terms.rate
+                self._level = min(self._ceiling(self._at), self._level + (end - self._at) * rate)
+                self._at = end
+        return self._level
+
+    def seconds_until(self, tokens: float, now: float) -> float:
+        """Seconds from `now` until `tokens` lie ready if nothing ends before: infinite when something has to."""
+        missing = tokens - self.level(now)
+        if missing <= ENOUGH:
+            return 0.0
+        if tokens > self._room + ENOUGH:
+            return math.inf
+        slow = max(0.0, self._slow_until - now)
+        if slow * self._slow_rate >= missing:
+            seconds = missing / self._slow_rate
+        else:
+            seconds = slow + (missing - slow * self._slow_rate) / self.terms.rate
+        # Above the level of standing still nothing gathers before its end; asked again then, the answer is exact.
+        return seconds if tokens <= self._ceiling(now + seconds) + ENOUGH else self.still_until - now
+
+    def take(self, now: float) -> None:
+        """One token becomes a request in flight."""
+        self._level = self.level(now) - 1.0
+        self.in_flight += 1
+
+    def end(self, now: float, *, refund: float = 0.0) -> None:
+        """A request in flight has ended. `refund` is 1 if it was never sent."""
+        self.level(now)
+        self.in_flight -= 1
+        self._level = min(self._ceiling(now), self._level + refund)
+
+    def is_full(self, now: float) -> bool:
+        """Whether tokens are being lost at `now` because nobody takes them."""
+        return self.level(now) + ENOUGH >= 1.0 and self._level >= self._ceiling(now) - ENOUGH
+
+    def stand_still(self, until: float, now: float) -> None:
+        """Gather no more than one token before `until`. It never shortens; the end of a stretch is forgotten."""
+        self.level(now)
+        self.still_until = max(self.still_until, until)
+        self._slow_until = -math.inf
+        self._level = min(self._level, self._ceiling(now))
+
+    def stretch(self, allowed: float, until: float, now: float) -> None:
+        """Spend at most `allowed` tokens before `until`, evenly. More than the usual flow gives is no stretch."""
+        level = self.level(now)
+        if allowed >= level + self.terms.rate * (until - now):
+            self._slow_until = -math.inf
+            return
+        self._level = min(level, allowed, 1.0 + self.terms.reserve)
+        self._slow_rate = min(self.terms.rate, (allowed - self._level) / (until - now))
+        self._slow_until = until
+
+    def follow(self, remaining: int, until: float, now: float) -> None:
+        """The broker grants `remaining` more requests before `until`: spread them, or stand still if there are none.
+
+        Whether those in flight are counted in it already is not known, so they are taken off; one is left for a cancel.
+        """
+        if remaining <= 0:
+            self.stand_still(until, now)
+        else:
+            self.stretch(max(1.0, remaining - self.in_flight), until, now)
+
+    def refit(self, terms: Terms, now: float) -> None:
+        """Go on with other terms; a smaller burst takes from the level at once."""
+        self.level(now)
+        self.terms = terms
+        self._level = min(self._level, self._ceiling(now))
+
+    @property
+    def _room(self) -> float:
+        return self.terms.burst - self.in_flight
+
+    def _ceiling(self, moment: float) -> float:
+        return min(self._room, STILL_LEVEL) if moment < self.still_until else self._room

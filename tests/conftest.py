@@ -1,0 +1,24 @@
+"""Settings all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from loguru import logger
+
+# The suite draws the same examples each time, so that a red run is red again; `explore` draws new ones.
+settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.fixture
+def quiet_loguru() -> Iterator[None]:
+    """Loguru without any handler during the test and without the test's handlers after it; fillwatch silent again."""
+    logger.remove()
+    yield
+    logger.remove()
+    logger.disable("fillwatch")
