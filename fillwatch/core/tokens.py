@@ -94,6 +94,10 @@ class Meter:
         """Whether tokens are being lost at `now` because nobody takes them."""
         return self.level(now) + ENOUGH >= 1.0 and self._level >= self._ceiling(now) - ENOUGH
 
+    def seconds_until_full(self, now: float) -> float:
+        """Seconds from `now` until tokens begin to be lost, if nothing is taken and nothing ends before."""
+        return self.seconds_until(max(1.0, self._ceiling(now)), now)
+
     def stand_still(self, until: float, now: float) -> None:
         """Gather no more than one token before `until`. It never shortens; the end of a stretch is forgotten."""
         self.level(now)

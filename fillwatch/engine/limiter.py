@@ -173,6 +173,10 @@ class RateLimiter:
         """Whether a token would be lost now, so that asking the broker something costs nothing."""
         return not self.is_standing_still and self._meter.is_full(self._now())
 
+    def seconds_until_full(self) -> float:
+        """Seconds until a token is lost unless somebody asks; infinite when requests have to end first."""
+        return self._meter.seconds_until_full(self._now())
+
     @property
     def is_standing_still(self) -> bool:
         """Whether only cancels pass."""

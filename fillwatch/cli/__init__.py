@@ -1,0 +1,7 @@
+"""The command line: `fillwatch demo` and `fillwatch watch`."""
+
+from __future__ import annotations
+
+from fillwatch.cli.app import main
+
+__all__ = ["main"]

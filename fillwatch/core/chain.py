@@ -1,0 +1,144 @@
+"""One watched order through its replacements: a chain of beliefs, the first id to the last.
+
+Alpaca replaces an order by a new one with a new id (`replaced_by`). Whether the successor's `filled_qty` counts what
+its predecessors executed is not documented, so a chain with executions in more than one link is summed from the tape
+and believed only where the snapshots fit one of the two readings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from fillwatch.core.belief import OrderBelief
+from fillwatch.core.evidence import Evidence, Executed, Missing, Seen, Unanswered
+from fillwatch.core.orders import OrderSnapshot, OrderStatus
+from fillwatch.core.results import Transition
+from fillwatch.core.tape import ZERO
+
+#: A chain longer than this is a broker gone mad, or a circle.
+LONGEST = 1_000
+
+
+class OrderChain:
+    """The beliefs of an order and its successors. `tape_as_of`: since when the tape was last read to its end."""
+
+    __slots__ = ("_links", "tape_as_of")
+
+    def __init__(self, order_id: str) -> None:
+        self._links = [OrderBelief(order_id)]
+        self.tape_as_of = -math.inf
+
+    def absorb(self, evidence: Evidence) -> tuple[Transition, ...]:
+        """Take in evidence of any link; what changed."""
+        match evidence:
+            case Seen():
+                order_id = evidence.order.order_id
+            case Executed():
+                order_id = evidence.execution.order_id
+            case Missing():
+                order_id = evidence.order_id
+            case Unanswered():
+                return ()
+        changes: tuple[Transition, ...] = ()
+        for link in self._links:
+            if link.order_id == order_id:
+                changes = link.absorb(evidence)
+                break
+        self._grow()
+        return changes
+
+    @property
+    def first(self) -> OrderBelief:
+        """The order that was handed in."""
+        return self._links[0]
+
+    @property
+    def current(self) -> OrderBelief:
+        """The link that is or was at work: the last, or the one before if the last was rejected and it lives on."""
+        last = len(self._links) - 1
+        while last and self._links[last].status is OrderStatus.REJECTED:
+            before = self._links[last - 1]
+            if before.status is OrderStatus.REPLACED:
+                break
+            last -= 1
+        return self._links[last]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id of the order, first to last."""
+        return tuple(link.order_id for link in self._links)
+
+    @property
+    def doubtful(self) -> OrderBelief | None:
+        """The order before a rejected successor, if it has not been seen since: it may be alive or filled."""
+        for before, after in zip(self._links, self._links[1:], strict=False):
+            if after.status is OrderStatus.REJECTED and before.seen_as_of <= after.seen_as_of:
+                return before
+        return None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the order has ended: no link of it can execute any more."""
+        status = self.current.status
+        return status.is_terminal and status is not OrderStatus.REPLACED and self.doubtful is None
+
+    @property
+    def filled_quantity(self) -> Decimal | None:
+        """Shares that stand executed over the whole chain; None when not known."""
+        own = [link.filled_quantity for link in self._links]
+        if len(own) == 1 or not any(own[:-1]):
+            return own[-1] if len(own) == 1 or own[-1] is not None else None
+        taped = [_taped(link) for link in self._links]
+        total = sum(taped, ZERO)
+        earlier = ZERO
+        for quantity, tape in zip(own, taped, strict=True):
+            if quantity is None or quantity not in {tape, earlier + tape}:
+                return None
+            earlier += tape
+        return total
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Average price of `filled_quantity` in the quote currency; None when not known."""
+        quantity = self.filled_quantity
+        if not quantity:
+            return None
+        if len(self._links) == 1 or not any(link.filled_quantity for link in self._links[:-1]):
+            return self.current.average_price or self._links[-1].average_price
+        tapes = [tape for link in self._links if (tape := link.fullest_tape) is not None]
+        paid = sum((tape.net * (tape.average_price or ZERO) for tape in tapes), ZERO)
+        return paid / quantity
+
+    @property
+    def needs_tape(self) -> bool:
+        """Whether only the tape can tell how much was executed."""
+        return self.filled_quantity is None and any(link.filled_quantity for link in self._links[:-1])
+
+    @property
+    def seen_as_of(self) -> float:
+        """The latest moment for which the present link was described."""
+        return self.current.seen_as_of
+
+    def view(self) -> OrderSnapshot:
+        """The whole order as one snapshot: the present link's, with the chain's quantity and price."""
+        return replace(
+            self.current.view(), filled_qty=self.filled_quantity, filled_avg_price=self.average_price
+        )
+
+    def links(self) -> Iterator[OrderBelief]:
+        """The beliefs, first to last."""
+        return iter(self._links)
+
+    def _grow(self) -> None:
+        while (successor := self._links[-1].replaced_by) is not None and successor not in self.ids:
+            if len(self._links) >= LONGEST:
+                return
+            self._links.append(OrderBelief(successor))
+
+
+def _taped(link: OrderBelief) -> Decimal:
+    tape = link.fullest_tape
+    return ZERO if tape is None else tape.net

@@ -1,0 +1,103 @@
+"""When an order is to be looked at, and which read is cheapest for the looks that are due.
+
+Pure arithmetic over what the reader knows. A read costs requests; one GET tells of one order, a page of the list of up
+to a page's size, the tape of every execution but of no other end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fillwatch.core.config import FillDetectionConfig
+
+#: Seconds between two looks at an order that was left unresolved: at first, and at most.
+FIRST_AUDIT, LONGEST_AUDIT = 5.0, 300.0
+#: Seconds between two reads of the tape while the list takes more than one page.
+TAPE_INTERVAL = 0.75
+#: An order younger than this (seconds since it was handed in) that a list leaves out is late, not missing.
+YOUNG = 10.0
+#: Orders that are asked by id because the list did not show them; when there are more, the list is searched again.
+STRAYS = 5
+
+
+def interval(config: FillDetectionConfig, looks: int, wish: float | None = None) -> float:
+    """The longest that an order may go unseen after `looks` answered looks, in seconds.
+
+    Grows from the initial interval by the increase to the longest (the seed's Property 10). `wish` is what
+    `interval_for` returned; a wish that is no positive number is none.
+    """
+    if wish is not None and math.isfinite(wish) and wish > 0:
+        return float(wish)
+    if not config.enable_adaptive_polling:
+        return config.initial_poll_interval
+    return min(config.initial_poll_interval + looks * config.poll_interval_increase, config.max_poll_interval)
+
+
+def audit_interval(audits: int) -> float:
+    """Seconds until the next look at an unresolved order, after `audits` of them."""
+    return float(min(FIRST_AUDIT * 2.0 ** min(audits, 30), LONGEST_AUDIT))
+
+
+class Read(StrEnum):
+    """The requests that can tell of an order."""
+
+    NOTHING = "nothing"
+    ORDER = "order"
+    PAGE = "page"
+    TAPE = "tape"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is to be read, in numbers.
+
+    `due`: orders due that the list shows; `strays`: orders due that it does not. `live`: watched orders that the list
+    shows. `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is between two pages.
+    `tape_wanted`: somebody waits for the tape; `tape_age`: seconds since it was last asked. `spare`: a token would be
+    lost now.
+    """
+
+    due: int
+    strays: int
+    live: int
+    pages: int
+    lists: bool
+    sweeping: bool
+    tape: bool
+    tape_wanted: bool
+    tape_age: float
+    spare: bool
+    last: Read
+
+
+def cheapest(outlook: Outlook) -> Read:
+    """The next request to send: whatever tells most of what is due for one token."""
+    o = outlook
+    if o.tape and o.tape_wanted and o.last is not Read.TAPE:
+        return Read.TAPE
+    if o.strays and o.last is not Read.ORDER:
+        return Read.ORDER
+    if o.tape and o.lists and o.pages > 1 and o.live and o.tape_age >= TAPE_INTERVAL and o.last is not Read.TAPE:
+        return Read.TAPE
+    if o.sweeping:
+        return Read.PAGE
+    if o.due:
+        pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)
+        return Read.PAGE if pays else Read.ORDER
+    if o.strays:
+        return Read.ORDER
+    if o.tape and o.tape_wanted:
+        return Read.TAPE
+    if o.spare and o.live:
+        return Read.PAGE if o.lists and o.live > 1 else Read.ORDER
+    return Read.NOTHING
+
+
+def goes_on(*, missing: int, barren: int) -> bool:
+    """Whether a sweep is worth its next page: `missing` orders were not met, the last `barren` pages showed none.
+
+    A missing order costs one request by its id, so a sweep that has spent half of that in vain is given up.
+    """
+    return missing >= 2 and barren < max(1, missing // 2)

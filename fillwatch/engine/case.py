@@ -1,0 +1,217 @@
+"""What the engine holds of one watch: its beliefs, its course, who waits for it, and the question it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from fillwatch.core.chain import OrderChain
+from fillwatch.core.config import AtTimeout, FillDetectionConfig, PartialFills
+from fillwatch.core.course import Course, Terms
+from fillwatch.core.evidence import Evidence, Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.results import ConsistencyResult, FillResult, Transition
+from fillwatch.core.schedule import audit_interval, interval
+from fillwatch.core.verification import MultiMethodVerifier
+from fillwatch.engine.channel import Channel
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+_VERIFIER = MultiMethodVerifier()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The parameters of `watch()`, as they were given."""
+
+    timeout_seconds: float | None = None
+    expected_price: Decimal | None = None
+    at_timeout: AtTimeout = AtTimeout.CANCEL
+
+
+@dataclass(slots=True, kw_only=True)
+class _Question:
+    """A look that somebody waits for: at `order_id`, true at `since` or later."""
+
+    order_id: str
+    since: float
+    answer: Look | None = None
+
+
+class Case:
+    """One watch from inside. Lives on after its result as long as late facts may amend it."""
+
+    def __init__(
+        self,
+        order_id: str,
+        wishes: Wishes,
+        *,
+        config: Callable[[], FillDetectionConfig],
+        log: Logger,
+        on_change: Callable[[Case, tuple[Transition, ...]], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.order_id = order_id
+        self.wishes = wishes
+        self.chain = OrderChain(order_id)
+        self.course = Course(self.chain)
+        self.log = log
+        self.started = loop.time()
+        self.checks = 0
+        self.api_calls = 0
+        self.audits: int | None = None
+        #: What the caller was last told: the result, or the newest amendment of it.
+        self.told: FillResult | None = None
+        self.detected_by: Route | None = None
+        #: For the reader: whether the list fails to show the order, so that it has to be asked by id.
+        self.is_stray = False
+        self.changes: Channel[Transition] = Channel()
+        self.result: asyncio.Future[FillResult] = loop.create_future()
+        self.consistency: asyncio.Future[ConsistencyResult] = loop.create_future()
+        self._config = config
+        self._on_change = on_change
+        self._looks = 0
+        self._question: _Question | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._had_news = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the result is still to come."""
+        return not self.result.done()
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the result was `UNRESOLVED` and the order is looked at until its end is known."""
+        return self.audits is not None
+
+    def hurry(self) -> None:
+        """Let the timeout be now."""
+        elapsed = asyncio.get_running_loop().time() - self.started
+        self.wishes = replace(self.wishes, timeout_seconds=elapsed)
+        self.wake()
+
+    def terms(self) -> Terms:
+        """What the caller wants, by the configuration of this moment."""
+        config = self._config()
+        best = self.chain.first.best
+        seconds = self.wishes.timeout_seconds
+        if seconds is None:
+            seconds = config.timeout_for(best.order_type if best else "")
+        leave = self.wishes.at_timeout is AtTimeout.LEAVE or not config.enable_final_verification
+        return Terms(
+            deadline=self.started + seconds,
+            at_timeout=AtTimeout.LEAVE if leave else AtTimeout.CANCEL,
+            partial_fills=PartialFills(config.partial_fills),
+            partial_patience=config.partial_patience_seconds,
+            resolution=config.resolution_seconds,
+        )
+
+    def interval(self) -> float:
+        """Seconds within which the order has to be seen again."""
+        if self.audits is not None:
+            return audit_interval(self.audits)
+        config = self._config()
+        wish = config.interval_for(self.chain.current) if config.interval_for is not None else None
+        return interval(config, self._looks, wish)
+
+    def absorb(self, evidence: Evidence, now: float) -> None:
+        """The one door for everything that is learnt of the order."""
+        before = self.chain.filled_quantity
+        changes = self.chain.absorb(evidence)
+        match evidence:
+            case Seen() | Missing():
+                self._looks += 1
+                self.checks += 1
+                self._log_look(evidence)
+            case Executed():
+                self.checks += 1
+            case Unanswered():
+                pass
+        if self.chain.filled_quantity != before:
+            self.course.last_execution = now
+        self.course.note(now)
+        self._answer(evidence)
+        if changes:
+            self.detected_by = evidence.route
+            self._on_change(self, changes)
+            for change in changes:
+                self.changes.publish(change)
+            self.wake()
+
+    def read_tape(self, as_of: float) -> None:
+        """The tape was read to its end, asked at `as_of`."""
+        self.chain.tape_as_of = max(self.chain.tape_as_of, as_of)
+        self.wake()
+
+    def unanswered(self, evidence: Unanswered) -> None:
+        """A read that was to tell of this order got no answer."""
+        self.log.debug("look unanswered: {}: {}", evidence.route.value, evidence.error)
+        self._answer(evidence)
+
+    def wake(self) -> None:
+        """Let the order's task look at its course again."""
+        self._had_news = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def news(self) -> None:
+        """Wait until `wake` is called; at once if it was since the last time."""
+        if not self._had_news:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        self._had_news = False
+
+    def ask(self, order_id: str, since: float) -> None:
+        """From now on wait for a look at `order_id` that is true at `since` or later; see `answer`."""
+        self._question = _Question(order_id=order_id, since=since)
+
+    @property
+    def answer(self) -> Look | None:
+        """What the look that was asked for brought, None as long as it has not come."""
+        return None if self._question is None else self._question.answer
+
+    def _answer(self, evidence: Evidence) -> None:
+        question = self._question
+        if question is None or question.answer is not None or evidence.as_of < question.since:
+            return
+        match evidence:
+            case Seen() if evidence.order.order_id == question.order_id:
+                question.answer = evidence
+            case Missing() if evidence.order_id == question.order_id and evidence.route is Route.ORDER:
+                question.answer = evidence
+            case Unanswered():
+                question.answer = evidence
+            case _:
+                return
+        self.wake()
+
+    def _log_look(self, evidence: Seen | Missing) -> None:
+        if isinstance(evidence, Missing):
+            self.log.debug("look: {}: not there", evidence.route.value)
+            return
+        order = evidence.order
+        self.log.debug(
+            "look: {}: {} {} of {}", evidence.route.value, order.raw_status or order.status, order.filled_qty, order.qty
+        )
+        self.log.opt(lazy=True).debug("methods: {}", lambda: _said(order))
+
+    def end(self, error: BaseException) -> None:
+        """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
+        for future in (self.result, self.consistency):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()
+        self.changes.close()
+
+
+def _said(order: object) -> str:
+    return ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
+
+

@@ -1,0 +1,196 @@
+"""`FillDetectionEngine`: one task per order in one task group, one reader, one limiter, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from fillwatch.brokers.base import Broker
+from fillwatch.core.config import AtTimeout, FillDetectionConfig, chosen
+from fillwatch.core.errors import EngineClosed, WatchConflict
+from fillwatch.core.orders import Number, exact
+from fillwatch.core.positions import PositionsView
+from fillwatch.core.results import Amendment, ConsistencyResult, FillResult
+from fillwatch.engine.case import Case, Wishes
+from fillwatch.engine.consistency import Hook
+from fillwatch.engine.final_check import FinalVerificationHandler
+from fillwatch.engine.office import Office
+from fillwatch.engine.snapshot import EngineSnapshot
+from fillwatch.engine.watch import OrderWatch
+
+
+class FillDetectionEngine:
+    """Watches orders of one broker account: `async with FillDetectionEngine(broker, config) as engine:`.
+
+    `broker` is a `Broker` or an alpaca-py `TradingClient`; the engine closes it at the end. `on_discrepancy` is called
+    (plain or async) with a `ConsistencyResult` when the broker's position stays different from ours.
+
+    Entering raises `KeysRefused` if the broker refuses the keys; a broker that does not answer is waited for while
+    watching. Leaving touches no order: unfinished watches raise `EngineClosed`. An engine belongs to the event loop
+    and thread that entered it (`RuntimeError` elsewhere) and can be entered once.
+    """
+
+    def __init__(
+        self, broker: object, config: FillDetectionConfig | None = None, *, on_discrepancy: Hook | None = None
+    ) -> None:
+        self.broker = _adapted(broker)
+        self._config = config or FillDetectionConfig()
+        self._on_discrepancy = on_discrepancy
+        self._office: Office | None = None
+        self._group = asyncio.TaskGroup()
+        self._thread = 0
+        self._left = False
+
+    async def __aenter__(self) -> Self:
+        if self._office is not None:
+            raise RuntimeError("this engine was entered before; make a new one")
+        self._thread = threading.get_ident()
+        await self._group.__aenter__()
+        office = self._office = Office(self.broker, self._config, self._on_discrepancy, self._group)
+        try:
+            await office.open()
+        except BaseException:
+            await self.aclose()
+            await self._group.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.aclose()
+        finally:
+            await self._group.__aexit__(kind, error, trace)
+
+    def watch(
+        self,
+        order_id: str,
+        *,
+        timeout_seconds: float | None = None,
+        expected_price: Number | None = None,
+        at_timeout: AtTimeout | str = AtTimeout.CANCEL,
+    ) -> OrderWatch:
+        """Watch an order from now on; returns at once.
+
+        `timeout_seconds`: None for the configuration's, `math.inf` for none; it counts from this call.
+        `expected_price`: in the quote currency, for slippage. `at_timeout`: `"cancel"`, or `"leave"` for orders that
+        are not ours to touch. The same id again gives the same watch; with other parameters it raises `WatchConflict`.
+        After its result a new watch looks afresh. Raises `ValueError` for a malformed id or parameter, `EngineClosed`
+        when the engine has ended, `RuntimeError` outside the engine's own event loop.
+        """
+        office = self._open_office()
+        known = self.broker.check_order_id(order_id)
+        if timeout_seconds is not None and not timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds: {timeout_seconds!r} is not allowed; it must be greater than 0, or None")
+        wishes = Wishes(
+            timeout_seconds=timeout_seconds,
+            expected_price=None if expected_price is None else _price(expected_price),
+            at_timeout=chosen("at_timeout", at_timeout, AtTimeout),
+        )
+        case = office.live(known)
+        if case is None:
+            case = office.take_up(known, wishes)
+        elif case.wishes != wishes:
+            raise WatchConflict(f"{known} is watched already as {case.wishes}; release that watch first")
+        return OrderWatch(case, office.release)
+
+    async def monitor_order_fill(
+        self,
+        order_id: str,
+        timeout_seconds: float | None = None,
+        *,
+        expected_price: Number | None = None,
+        at_timeout: AtTimeout | str = AtTimeout.CANCEL,
+    ) -> FillResult:
+        """Watch an order and wait for its result. Takes and raises what `watch` and awaiting it do."""
+        return await self.watch(
+            order_id, timeout_seconds=timeout_seconds, expected_price=expected_price, at_timeout=at_timeout
+        )
+
+    async def as_resolved(
+        self,
+        order_ids: Iterable[str],
+        *,
+        timeout_seconds: float | None = None,
+        at_timeout: AtTimeout | str = AtTimeout.CANCEL,
+    ) -> AsyncIterator[FillResult]:
+        """Watch many orders; their results as they come. Takes and raises what `watch` and awaiting it do."""
+        watches = [
+            self.watch(order_id, timeout_seconds=timeout_seconds, at_timeout=at_timeout)
+            for order_id in dict.fromkeys(order_ids)
+        ]
+        office = self._open_office()
+        ready: asyncio.Queue[asyncio.Future[FillResult]] = asyncio.Queue()
+        for future in {office.result_of(watch.order_id) for watch in watches}:
+            future.add_done_callback(ready.put_nowait)
+        for _ in watches:
+            yield (await ready.get()).result()
+
+    def amendments(self) -> AsyncIterator[Amendment]:
+        """Facts that came after results: first those kept (the last 1,000), then new ones until the engine ends."""
+        return self._entered().amendments()
+
+    def reconfigure(self, config: FillDetectionConfig) -> None:
+        """Go on with `config`; running watches follow it at once. Raises `EngineClosed` when the engine has ended."""
+        self._config = config
+        self._open_office().reconfigure(config)
+
+    def snapshot(self) -> EngineSnapshot:
+        """The open watches with their beliefs and ages, the limiter, and counts."""
+        return self._entered().snapshot()
+
+    @property
+    def positions(self) -> PositionsView:
+        """Our positions by symbol, in shares, shorts negative: what the broker held at the start and fills since."""
+        return PositionsView(self._entered().book)
+
+    @property
+    def final_verification(self) -> FinalVerificationHandler:
+        """The final check, to bring an order's timeout forward."""
+        return self._open_office().final_check
+
+    async def validate_fill_consistency(self, order_id: str, expected_qty: Number | None = None) -> ConsistencyResult:
+        """Compare the broker's position of an order's symbol with `expected_qty` (shares), or with ours if None."""
+        expected = None if expected_qty is None else exact(expected_qty, "expected_qty")
+        return await self._open_office().consistency.validate_fill_consistency(order_id, expected)
+
+    async def aclose(self) -> None:
+        """End every watch without touching an order; requests in flight may finish within 10 s. May be repeated."""
+        if self._left or self._office is None:
+            return
+        self._left = True
+        await self._office.close()
+
+    def _entered(self) -> Office:
+        if self._office is None:
+            raise RuntimeError("the engine is not running; use `async with FillDetectionEngine(...) as engine:`")
+        return self._office
+
+    def _open_office(self) -> Office:
+        office = self._entered()
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("an engine may be used from the thread that entered it only")
+        if self._left:
+            raise EngineClosed("the engine was left")
+        return office
+
+
+def _price(value: Number) -> Decimal:
+    price = exact(value, "expected_price")
+    if price <= 0:
+        raise ValueError(f"expected_price: {value!r} is not allowed; it must be greater than 0")
+    return price
+
+
+def _adapted(broker: object) -> Broker:
+    if isinstance(broker, Broker):
+        return broker
+    from fillwatch.brokers import adapt  # late: most engines are given a Broker, and adapters load a vendor's world
+
+    return adapt(broker)
+

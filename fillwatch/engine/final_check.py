@@ -1,0 +1,122 @@
+"""Drives the dialogue of core/finality: asks the reader for looks, sends cancels, and tells the dialogue what came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Operation, Refused, Requested, Unknown
+from fillwatch.core.config import AtTimeout
+from fillwatch.core.course import CheckFor
+from fillwatch.core.errors import BrokerError, PermanentError
+from fillwatch.core.finality import AskCancel, AskLook, CancelFate, Proof, Reply, final_check
+from fillwatch.core.orders import OrderStatus
+from fillwatch.core.results import FillResult
+from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.case import Case
+from fillwatch.engine.limiter import Priority
+from fillwatch.engine.reader import Reader
+from fillwatch.engine.recovery import ErrorRecoveryManager
+
+
+class FinalVerificationHandler:
+    """The last look, the cancel, and the looks until the broker has confirmed an end."""
+
+    def __init__(self, broker: Broker, reader: Reader, agenda: Agenda, recovery: ErrorRecoveryManager) -> None:
+        self._broker = broker
+        self._reader = reader
+        self._agenda = agenda
+        self._recovery = recovery
+        self._loop = asyncio.get_running_loop()
+
+    async def perform_final_check(self, order_id: str) -> FillResult | None:
+        """Bring the timeout of a watched order forward to now; its result if it turns out filled, None otherwise.
+
+        Raises `ValueError` for an order that is not watched, `EngineClosed` when the engine ends before.
+        """
+        case = self._reader.index.get(self._broker.check_order_id(order_id))
+        if case is None:
+            raise ValueError(f"order_id: {order_id!r} is not watched; call watch() first")
+        case.hurry()
+        result = await asyncio.shield(case.result)
+        return result if result.filled else None
+
+    async def check(self, case: Case, purpose: CheckFor) -> Proof:
+        """Have the dialogue for `case`; the course is told of cancels on the way."""
+        terms = case.terms()
+        dialogue = final_check(
+            case.chain,
+            now=self._loop.time(),
+            may_cancel=terms.at_timeout is AtTimeout.CANCEL,
+            resolution=terms.resolution,
+            first_cancel=case.course.first_cancel,
+        )
+        case.log.log("WARNING" if purpose is CheckFor.TIMEOUT else "INFO", "final check: {}", purpose.value)
+        question = next(dialogue)
+        while True:
+            match question:
+                case AskLook():
+                    reply = await self._look(case, question)
+                case AskCancel():
+                    reply = await self._cancel(case, question.order_id, terms.resolution)
+            try:
+                question = dialogue.send(reply)
+            except StopIteration as end:
+                proof: Proof = end.value
+                return proof
+
+    async def _look(self, case: Case, question: AskLook) -> Reply:
+        """Wait for a look that is new enough, by whatever read brings it; no longer than the question says."""
+        chain = case.chain
+        case.ask(question.order_id, question.since)
+        self._reader.want_look(case, question.order_id, question.since)
+        self._agenda.at(question.until, case.wake)
+        while case.answer is None and not chain.is_over and self._loop.time() < question.until:
+            if chain.current.order_id != question.order_id:
+                break
+            await case.news()
+        return Reply(now=self._loop.time(), look=case.answer)
+
+    async def _cancel(self, case: Case, order_id: str, resolution: float) -> Reply:
+        """Send the cancel, with retries within the bound; none is sent once an end is known."""
+        course, chain = case.course, case.chain
+        sent: list[float] = []
+
+        async def cancel() -> CancelAnswer | None:
+            if chain.is_over or chain.current.order_id != order_id:
+                return None
+            sent.append(self._loop.time())
+            course.first_cancel = min(course.first_cancel, sent[0])
+            case.api_calls += 1
+            case.log.info("cancel sent")
+            return await self._broker.cancel(order_id)
+
+        start = course.first_cancel if course.first_cancel < self._loop.time() else self._loop.time()
+        done, answer = await self._recovery.execute_with_retry(
+            cancel, priority=Priority.CANCEL, deadline=max(start + resolution, self._loop.time() + 1.0), log=case.log
+        )
+        fate = _FATES.get(type(answer), _fate) if done else _fate
+        told = fate(answer)
+        course.cancel_accepted = course.cancel_accepted or told is CancelFate.REQUESTED or (
+            told is CancelFate.UNKNOWN and bool(sent)
+        )
+        case.log.info("cancel: {}", told.value)
+        return Reply(now=self._loop.time(), cancel=told, sent_at=sent[0] if sent else None)
+
+
+def _fate(answer: object) -> CancelFate:
+    """What an answer that is no plain one came to: a refusal if the broker surely said no, else unknown."""
+    if isinstance(answer, Refused | PermanentError):
+        return CancelFate.REFUSED
+    return CancelFate.UNKNOWN
+
+
+def _plainly(fate: CancelFate) -> Callable[[object], CancelFate]:
+    return lambda answer: fate
+
+
+_FATES: dict[type, Callable[[object], CancelFate]] = {
+    Requested: _plainly(CancelFate.REQUESTED),
+    AlreadyTerminal: _plainly(CancelFate.ALREADY_OVER),
+    NotThere: _plainly(CancelFate.NOT_THERE),
+}

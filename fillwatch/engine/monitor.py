@@ -1,0 +1,143 @@
+"""One order: what its course wants next, done; until there is a result, and on until there is an end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
+from fillwatch.core.finality import Proof
+from fillwatch.core.results import ConsistencyResult, FillOutcome, FillResult
+from fillwatch.core.schedule import audit_interval
+from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.case import Case
+from fillwatch.engine.consistency import StateConsistencyValidator
+from fillwatch.engine.final_check import FinalVerificationHandler
+from fillwatch.engine.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds before something that an ended order still lacks is asked for again; doubled each time, at most the longest.
+FIRST_WANT, LONGEST_WANT = 0.5, 4.0
+
+_UNPROVEN = {
+    Proof.LEFT_ALONE: "timed out; the order was left alone and may be live",
+    Proof.NEVER_SEEN: "never seen: the broker does not know this order id",
+    Proof.UNPROVEN: "timed out; the cancel is not confirmed and the order may be live",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every monitor works with. `settle` takes a case's finish and gives the result its caller is told;
+    `amend` tells what has changed since."""
+
+    reader: Reader
+    agenda: Agenda
+    final_check: FinalVerificationHandler
+    consistency: StateConsistencyValidator
+    settle: Callable[[Case, Finish], FillResult]
+    amend: Callable[[Case], None]
+
+
+async def pursue(case: Case, desk: Desk) -> None:
+    """Follow one order to its result, compare the position, and audit it if it has no end yet."""
+    finish = await _until_finished(case, desk)
+    result = desk.settle(case, finish)
+    check = ConsistencyResult(order_id=case.order_id, symbol=result.symbol, consistent=True)
+    if result.fill_quantity:
+        check = await desk.consistency.validate_fill_consistency(case.order_id, symbol=result.symbol)
+    if not case.consistency.done():
+        case.consistency.set_result(check)
+    if result.outcome is FillOutcome.UNRESOLVED:
+        await _audit(case, desk)
+
+
+async def _until_finished(case: Case, desk: Desk) -> Finish:
+    loop = asyncio.get_running_loop()
+    wants = _Wanting(case, desk)
+    while True:
+        step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.has_tape)
+        match step:
+            case Finish():
+                return step
+            case Wait():
+                await wants.rest(step)
+            case FinalCheck():
+                await _final_check(case, desk, step.purpose)
+
+
+async def _final_check(case: Case, desk: Desk, purpose: CheckFor) -> None:
+    proof = await desk.final_check.check(case, purpose)
+    if proof is Proof.OVER:
+        return
+    if purpose is CheckFor.REMAINDER:
+        case.course.lives_on = True
+        case.log.warning("the remainder could not be cancelled; watching on")
+        return
+    case.course.unproven = _UNPROVEN[proof]
+
+
+async def _audit(case: Case, desk: Desk) -> None:
+    """No end is known: look on at growing intervals until there is one. The engine makes the amendment."""
+    case.audits = 0
+    case.course.unproven = None
+    desk.reader.audit(case)
+    loop = asyncio.get_running_loop()
+    wants = _Wanting(case, desk)
+    while True:
+        wanted = None
+        if case.chain.is_over:
+            step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.has_tape)
+            if isinstance(step, Finish) and step.outcome.is_end:
+                case.audits = None
+                desk.amend(case)
+                return
+            wanted = step.wants if isinstance(step, Wait) else Wants.TAPE
+        await wants.rest(Wait(until=loop.time() + audit_interval(case.audits), wants=wanted))
+
+
+class _Wanting:
+    """Waits for news of a case, and asks the reader, at growing intervals, for what would settle it."""
+
+    __slots__ = ("_armed", "_case", "_desk", "_next", "_pause")
+
+    def __init__(self, case: Case, desk: Desk) -> None:
+        self._case = case
+        self._desk = desk
+        self._armed = math.inf
+        self._next = -math.inf
+        self._pause = FIRST_WANT
+
+    async def rest(self, step: Wait) -> None:
+        """Until there is news, or `step.until`, or it is time to ask again."""
+        now = asyncio.get_running_loop().time()
+        until = step.until
+        if step.wants is not None:
+            if now >= self._next:
+                self._ask(step.wants, now)
+                self._next = now + self._pause
+                self._pause = min(2.0 * self._pause, LONGEST_WANT)
+            until = min(until, self._next)
+        if until < self._armed or self._armed <= now:
+            self._armed = until
+            if until < math.inf:
+                self._desk.agenda.at(until, self._case.wake)
+        await self._case.news()
+
+    def _ask(self, wants: Wants, now: float) -> None:
+        case, reader = self._case, self._desk.reader
+        match wants:
+            case Wants.TAPE:
+                reader.want_tape(case)
+                if self._pause > FIRST_WANT:  # the tape alone did not do
+                    reader.want_look(case, case.chain.current.order_id, now)
+            case Wants.LOOK:
+                reader.want_look(case, case.chain.current.order_id, now)
+            case Wants.PREDECESSOR:
+                doubtful = case.chain.doubtful
+                if doubtful is not None:
+                    reader.want_look(case, doubtful.order_id, now)

@@ -1,0 +1,313 @@
+"""The one place that looks: due looks of all watches are answered with whatever costs the fewest requests.
+
+Monitors never ask a broker; they become due here. Each request that is sent covers as many of them as it can, and what
+its answer shows is absorbed by every watch it concerns. An unanswered read is not retried: its orders are due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from fillwatch.brokers.base import Broker, Fills, Listing
+from fillwatch.core.errors import BrokerError, EngineClosed
+from fillwatch.core.evidence import Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.positions import PositionBook
+from fillwatch.core.schedule import STRAYS, YOUNG, Outlook, Read, cheapest
+from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.case import Case
+from fillwatch.engine.limiter import Priority
+from fillwatch.engine.sweep import Sweep
+from fillwatch.engine.tape_feed import TapeFeed
+from fillwatch.engine.wire import Wire
+from fillwatch.logs import plain_logger
+
+
+#: Seconds between two looks at whether a token is about to be lost.
+LEAST_REST, LONGEST_REST = 0.01, 0.5
+
+Answer = Look | Listing | Fills | None
+
+
+class Reader:
+    """Plans and makes the reads. `index`: every order id of every case, ended ones that may be amended included."""
+
+    def __init__(self, broker: Broker, wire: Wire, agenda: Agenda, book: PositionBook) -> None:
+        self.index: dict[str, Case] = {}
+        self._broker = broker
+        self._wire = wire
+        self._agenda = agenda
+        self._book = book
+        self._loop = asyncio.get_running_loop()
+        self._log = plain_logger()
+        self._due: dict[tuple[Case, str], None] = {}
+        self._urgent: dict[tuple[Case, str], None] = {}
+        self._tape_wanted: dict[Case, float] = {}
+        self._tape_waiters: list[tuple[float, asyncio.Future[None]]] = []
+        self._feed = TapeFeed()
+        self._tape_asked = -1e9
+        self._sweep: Sweep | None = None
+        self._pages = 1
+        self._last = Read.NOTHING
+        self._asking: set[Priority] = set()
+        self._kick = asyncio.Event()
+
+    def add(self, case: Case) -> None:
+        """Look at this case from now on, first at once."""
+        self.index[case.order_id] = case
+        self._become_due(case)
+
+    def audit(self, case: Case) -> None:
+        """Look at an unresolved case at the growing intervals of an audit."""
+        self._become_due(case)
+
+    def follow(self, case: Case) -> None:
+        """The order was replaced: what is told of its successors is told of it."""
+        for order_id in case.chain.ids:
+            self.index.setdefault(order_id, case)
+        if not case.chain.current.is_known:
+            self._mark_due(case)
+
+    def drop(self, case: Case) -> None:
+        """Forget the case, unless a newer one has taken its place."""
+        for order_id in case.chain.ids:
+            if self.index.get(order_id) is case:
+                del self.index[order_id]
+
+    def want_look(self, case: Case, order_id: str, since: float) -> None:
+        """Somebody waits for a look at `order_id` from `since` on: it goes before the looks that are merely due."""
+
+        def want() -> None:
+            self._urgent[case, order_id] = None
+            self._kick.set()
+
+        if since <= self._loop.time():
+            want()
+        else:
+            self._agenda.at(since, want)
+
+    def want_tape(self, case: Case) -> None:
+        """Somebody waits for the tape, from the beginning of this order on."""
+        best = case.chain.first.best
+        if best is not None:
+            self._feed.reach_back(best.created_at or best.submitted_at)
+        self._tape_wanted.setdefault(case, self._loop.time())
+        self._kick.set()
+
+    async def tape_read(self) -> None:
+        """Wait until the tape has been read to its end, asked from now on."""
+        if not self._feed.is_ready:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._tape_waiters.append((self._loop.time(), done))
+        self._kick.set()
+        await done
+
+    def reschedule(self, case: Case) -> None:
+        """The intervals may have become shorter."""
+        self._mark_due(case)
+
+    @property
+    def has_tape(self) -> bool:
+        """Whether the broker has a tape to read."""
+        return self._broker.caps.fills_page_size > 0
+
+    async def run(self, group: asyncio.TaskGroup) -> None:
+        """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""
+        while True:
+            self._kick.clear()
+            if self._urgent or self._tape_wanted or self._tape_waiters:
+                self._ask(group, Priority.FINAL_CHECK)
+            if self._choose(spare=self._wire.limiter.is_full) is not Read.NOTHING:
+                self._ask(group, Priority.POLL)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until something becomes due, or a token would be lost with orders to look at."""
+        limiter = self._wire.limiter
+        pause = None
+        if any(case.is_live for case in self.index.values()) and Priority.POLL not in self._asking:
+            pause = min(max(limiter.seconds_until_full(), LEAST_REST), LONGEST_REST)
+        try:
+            async with asyncio.timeout(pause):
+                await self._kick.wait()
+        except TimeoutError:
+            pass
+
+    def _ask(self, group: asyncio.TaskGroup, priority: Priority) -> None:
+        if priority not in self._asking:
+            self._asking.add(priority)
+            group.create_task(self._request(priority), name=f"fillwatch-read-{priority.name.lower()}")
+
+    async def _request(self, priority: Priority) -> None:
+        """Wait for a token, then send whatever is best at that moment."""
+
+        async def read() -> Answer:
+            self._asking.discard(priority)
+            self._kick.set()
+            return await self._read()
+
+        try:
+            await self._wire.ask(priority, read)
+        except EngineClosed:
+            self._asking.discard(priority)
+        except BrokerError as error:
+            self._log.warning("a read failed: {}: {}", type(error).__name__, error)
+
+    def _choose(self, *, spare: bool) -> Read:
+        caps = self._broker.caps
+        wanted = [*self._urgent, *self._due]
+        strays = sum(case.is_stray for case, _ in wanted)
+        live = sum(case.is_live and not case.is_stray for case in self.index.values())
+        return cheapest(
+            Outlook(
+                due=len(wanted) - strays,
+                strays=strays,
+                live=live,
+                pages=self._pages,
+                lists=caps.page_size > 0,
+                sweeping=self._sweep is not None,
+                tape=caps.fills_page_size > 0 and self._feed.is_ready,
+                tape_wanted=bool(self._tape_wanted or self._tape_waiters),
+                tape_age=self._loop.time() - self._tape_asked,
+                spare=spare,
+                last=self._last,
+            )
+        )
+
+    async def _read(self) -> Answer:
+        choice = self._choose(spare=True)
+        self._last = choice
+        match choice:
+            case Read.NOTHING:
+                return None
+            case Read.ORDER:
+                return await self._look()
+            case Read.PAGE:
+                return await self._list()
+            case Read.TAPE:
+                return await self._tape()
+
+    async def _look(self) -> Answer:
+        case, order_id = self._next_by_id()
+        self._asked(case, order_id)
+        case.api_calls += 1
+        look = await self._broker.look(order_id)
+        if isinstance(look, Unanswered):
+            case.unanswered(look)
+        else:
+            case.absorb(look, self._loop.time())
+        return look
+
+    def _next_by_id(self) -> tuple[Case, str]:
+        """The order that has waited longest for a look of its own."""
+        waiting = [*self._urgent, *self._due]
+        strays = [entry for entry in waiting if entry[0].is_stray]
+        if strays or waiting:
+            return (strays or waiting)[0]
+        live = [case for case in self.index.values() if case.is_live]
+        oldest = min(live, key=lambda case: case.chain.seen_as_of)
+        return oldest, oldest.chain.current.order_id
+
+    async def _list(self) -> Answer:
+        if self._sweep is None:
+            self._sweep = Sweep.over(self._searchable())
+        sweep = self._sweep
+        for entry in [*self._urgent, *self._due]:
+            if entry[1] in sweep.missing:
+                self._asked(*entry)
+        covered = [self.index[order_id] for order_id in sweep.missing if order_id in self.index]
+        page = await self._broker.list(after=sweep.after, until=sweep.until)
+        if isinstance(page, Unanswered):
+            self._sweep = None if self._sweep is sweep else self._sweep
+            for case in covered:
+                case.unanswered(page)
+        else:
+            self._absorb_page(sweep, page)
+        return page
+
+    def _absorb_page(self, sweep: Sweep, page: Listing) -> None:
+        now = self._loop.time()
+        for order in page.orders:
+            case = self.index.get(order.order_id)
+            if case is not None:
+                case.is_stray = False
+                case.api_calls += 1
+                case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), now)
+        if sweep is not self._sweep:
+            return
+        if sweep.take(page):
+            return
+        self._sweep, self._pages = None, max(1, sweep.pages)
+        for order_id in sweep.missing:
+            case = self.index.get(order_id)
+            if case is None:
+                continue
+            case.is_stray = True
+            if sweep.is_complete and now - case.started > YOUNG:
+                case.absorb(Missing(order_id=order_id, route=Route.LIST, as_of=sweep.began), now)
+            self._mark_due(case)
+
+    def _searchable(self) -> list[Case]:
+        """The cases a sweep is to meet: those the list shows, and the others too when they have become many."""
+        cases = {case: None for case in self.index.values() if case.is_live or case.is_audited}
+        strays = [case for case in cases if case.is_stray]
+        if len(strays) > STRAYS:
+            for case in strays:
+                case.is_stray = False
+        return [case for case in cases if not case.is_stray]
+
+    async def _tape(self) -> Answer:
+        self._tape_asked = self._loop.time()
+        feed = self._feed
+        began = self._tape_asked if feed.began is None else feed.began
+        start = feed.start
+        page = await self._broker.fills(after=feed.after, page_token=feed.token)
+        now = self._loop.time()
+        if isinstance(page, Unanswered):
+            feed.restart()
+            for case in [*self._tape_wanted]:
+                case.unanswered(page)
+        else:
+            for row in page.executions:
+                self._book.record_execution(row, as_of=page.as_of)
+                case_of_row = self.index.get(row.order_id)
+                if case_of_row is not None:
+                    case_of_row.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), now)
+            self._finish_tape(feed.take(page, began, start))
+        return page
+
+    def _finish_tape(self, as_of: float | None) -> None:
+        """The tape is known as of this moment: tell those who waited since before it."""
+        if as_of is None:
+            return
+        for asked, waiter in [*self._tape_waiters]:
+            if asked <= as_of:
+                self._tape_waiters.remove((asked, waiter))
+                if not waiter.done():
+                    waiter.set_result(None)
+        for case, wanted in [*self._tape_wanted.items()]:
+            if wanted <= as_of:
+                del self._tape_wanted[case]
+                case.api_calls += 1
+                case.read_tape(as_of)
+
+    def _asked(self, case: Case, order_id: str) -> None:
+        """A request that covers this look is being sent: it is due again after the order's interval."""
+        self._urgent.pop((case, order_id), None)
+        self._due.pop((case, order_id), None)
+
+    def _become_due(self, case: Case) -> None:
+        """The look of the case may be due by now; either way come back when the next one can be."""
+        if not (case.is_live or case.is_audited) or self.index.get(case.order_id) is not case:
+            return
+        now = self._loop.time()
+        next_due = case.chain.seen_as_of + case.interval()
+        if next_due <= now + 1e-9 or case.chain.seen_as_of < case.started - 1e9:
+            self._mark_due(case)
+            next_due = now + case.interval()
+            if case.audits is not None:
+                case.audits += 1
+        self._agenda.at(next_due, lambda: self._become_due(case))
+
+    def _mark_due(self, case: Case) -> None:
+        self._due[case, case.chain.current.order_id] = None
+        self._kick.set()

@@ -1,0 +1,58 @@
+"""Every example runs, shows what it says, and leaves nothing running; in virtual time, where a minute costs nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fillwatch import FillOutcome
+from fillwatch.testing import run_virtual
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"examples.{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_one_order_is_followed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run_virtual(example("watch_one_order").main)
+    assert (result.outcome, result.fill_quantity) == (FillOutcome.FILLED, 100)
+    assert result.slippage is not None
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) > 3
+    assert shown[-2].startswith("filled: 100 at 150.")
+    assert shown[-1].startswith("slippage ")
+
+
+def test_many_orders_have_one_result_each(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = run_virtual(example("watch_many_orders").main)
+    assert sum(outcomes.values()) == 100
+    assert outcomes[FillOutcome.FILLED] > 40
+    assert "in the worst minute" in capsys.readouterr().out
+
+
+def test_an_order_that_is_left_alone_is_amended(capsys: pytest.CaptureFixture[str]) -> None:
+    amendment = run_virtual(example("leave_and_amend").main)
+    assert amendment.result.outcome is FillOutcome.UNRESOLVED
+    assert amendment.amended.outcome is FillOutcome.FILLED
+    assert "unresolved" in capsys.readouterr().out
+
+
+def test_the_tests_of_the_bot_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    example("test_your_own_bot").main()
+    assert capsys.readouterr().out.count("passed: ") == 3
+
+
+def test_no_example_is_forgotten() -> None:
+    here = Path(__file__).read_text("utf-8")
+    for path in EXAMPLES.glob("*.py"):
+        assert f'example("{path.stem}")' in here, f"{path.name} is not run"
