@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
 from fillwatch.testing.worlds import run_world
@@ -29,14 +30,19 @@ class Passed:
 
 
 def passed(seed: int) -> Passed:
-    """Live through one world; a run that fails is a violation like another."""
-    try:
-        report = run_world(seed)
-    except* (RuntimeError, AssertionError, ValueError, LookupError, TypeError, AttributeError) as failure:
-        notes = "".join(f"\n  {error!r}" for error in failure.exceptions)
-        return Passed(seed=seed, broken=f"seed {seed}: the run failed{notes}", reached=Counter(), counts=Counter())
+    """Live through one world."""
+    report = run_world(seed)
     broken = str(report) if report.violations else ""
     return Passed(seed=seed, broken=broken, reached=report.reached, counts=Counter(report.counts))
+
+
+def collected(seed: int, run: Future[Passed]) -> Passed:
+    """What came of a world; a run that raised is a finding like a violation."""
+    error = run.exception()
+    if error is None:
+        return run.result()
+    told = "".join(traceback.format_exception(error))
+    return Passed(seed=seed, broken=f"seed {seed}: the run failed\n{told}", reached=Counter(), counts=Counter())
 
 
 def show(seed: int) -> int:
@@ -53,7 +59,9 @@ def soak(first: int, worlds: int, workers: int) -> int:
     """Live through `worlds` worlds from seed `first` on."""
     failed, reached, counts = 0, Counter[str](), Counter[str]()
     with ProcessPoolExecutor(workers) as pool:
-        for number, world in enumerate(pool.map(passed, range(first, first + worlds), chunksize=4), 1):
+        runs = [(seed, pool.submit(passed, seed)) for seed in range(first, first + worlds)]
+        for number, (seed, run) in enumerate(runs, 1):
+            world = collected(seed, run)
             reached += world.reached
             counts += world.counts
             if world.broken:

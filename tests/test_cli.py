@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pty
 import re
-import subprocess
+import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,15 +19,26 @@ from typer.testing import CliRunner
 
 import fillwatch
 from fillwatch.cli.app import app
+from fillwatch.simulator import Fate, World
+from fillwatch.simulator.server import Address, serve
 
 KEYS = {"APCA_API_KEY_ID": "PKABCDEFGHIJ", "APCA_API_SECRET_KEY": "canary-secret-0123456789"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
 def environment(**variables: str) -> dict[str, str]:
     """This environment without an account, a terminal or colours, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("APCA_")}
-    return kept | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"} | variables
+    return kept | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)} | variables
 
 
 def invoke(*words: str, **variables: str) -> tuple[int, str, str]:
@@ -35,22 +47,28 @@ def invoke(*words: str, **variables: str) -> tuple[int, str, str]:
     runner = CliRunner(env=hidden | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"} | variables)
     done = runner.invoke(app, words)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.stdout, done.stderr
+    return done.exit_code, done.out, done.stderr
 
 
-def run(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    program = "from fillwatch.cli import main; main()"
-    path = {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-c", program, *words],
+COMMAND = (sys.executable, "-c", "from fillwatch.cli import main; main()")
+
+
+async def run(*words: str, cwd: Path, stop_after: float | None = None, **variables: str) -> Done:
+    """The command in a process of its own, interrupted as by Ctrl-C after some seconds if wished."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *words,
         cwd=cwd,
-        env=environment(**path, **variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        env=environment(**variables),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
+    if stop_after is not None:
+        await asyncio.sleep(stop_after)
+        process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), timeout=60)
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), err.decode())
 
 
 @pytest.mark.parametrize(
@@ -98,9 +116,9 @@ def test_what_cannot_be_carried_out_is_said_in_words(
 
 
 def test_the_demonstration_tells_the_truth_and_its_report_agrees(tmp_path: Path) -> None:
-    done = run("demo", "--orders", "20", "--timeout", "3", "--seed", "5", "--faults", "0.05", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    told = dict(re.findall(r"^(\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
+    done = asyncio.run(run("demo", "--orders", "20", "--timeout", "3", "--seed", "5", "--faults", "0.05", cwd=tmp_path))
+    assert (done.code, done.err) == (0, ""), done.out + done.err
+    told = dict(re.findall(r"^(\w[\w ]*?) {2,}(.*)$", done.out, re.MULTILINE))
     report = json.loads((tmp_path / told["report"]).read_text("utf-8"))
     summary = report["summary"]
     assert told["report"] == str(Path("reports", "demo-seed-5.json"))
@@ -109,5 +127,124 @@ def test_the_demonstration_tells_the_truth_and_its_report_agrees(tmp_path: Path)
     assert told["worst minute"] == f"{summary['worst_minute']} requests (limit 200)"
     assert (summary["orders"], summary["missed"], summary["phantom"], summary["good"]) == (20, 0, 0, True)
     assert sum(summary["outcomes"].values()) == len(report["orders"]) == 20
-    assert "20 of 20 have a result" in done.stdout
-    assert "\x1b" not in done.stdout, "colours belong to terminals"
+    assert "20 of 20 have a result" in done.out
+    assert "\x1b" not in done.out, "colours belong to terminals"
+
+
+def test_an_interrupted_demonstration_ends_without_a_traceback(tmp_path: Path) -> None:
+    done = asyncio.run(run("demo", "--orders", "20", cwd=tmp_path, stop_after=2.5))
+    assert (done.code, done.err) == (130, "interrupted: nothing was compared\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def account(address: Address) -> dict[str, str]:
+    return {
+        "APCA_API_KEY_ID": address.key,
+        "APCA_API_SECRET_KEY": address.secret,
+        "APCA_API_BASE_URL": address.url,
+    }
+
+
+def watched(
+    fates: list[Fate], *words: str, cwd: Path, stop_after: float | None = None
+) -> tuple[Done, World, list[str]]:
+    """`fillwatch watch` over orders of these fates at a served world; also the world and the ids."""
+
+    async def watch() -> tuple[Done, World, list[str]]:
+        world = World(7, clock=asyncio.get_running_loop().time)
+        async with serve(world) as address:
+            ids = [world.place(fate=fate) for fate in fates]
+            done = await run("watch", *ids, *words, cwd=cwd, stop_after=stop_after, **account(address))
+        assert address.secret not in done.out + done.err
+        return done, world, ids
+
+    return asyncio.run(watch())
+
+
+def test_watching_orders_that_fill_ends_well(tmp_path: Path) -> None:
+    done, world, (order_id, other) = watched([Fate.INSTANT, Fate.MANY_PARTIALS], cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    *changes, first, second = done.out.splitlines()
+    truth = world.ledger.truth(order_id)
+    told = f"{order_id}  {truth.symbol} {truth.side}  filled {truth.qty} of {truth.qty} at {truth.shown_average}  ("
+    assert first.startswith(told)
+    assert second.startswith(other)
+    assert any(line.startswith(f"{other}  ") for line in changes)
+
+
+def test_an_order_that_goes_on_is_left_alone_and_said_to_be_open(tmp_path: Path) -> None:
+    done, world, ids = watched([Fate.INSTANT, Fate.NEVER], "--timeout", "2", cwd=tmp_path)
+    assert (done.code, done.err) == (1, "")
+    assert f"{ids[1]}  " in done.out
+    assert "unresolved (may be live)" in done.out.splitlines()[-1]
+    assert world.ledger.truth(ids[1]).cancels == ()
+
+
+def test_an_order_is_cancelled_when_that_is_asked_for(tmp_path: Path) -> None:
+    done, world, (order_id,) = watched([Fate.NEVER], "--timeout", "1", "--at-timeout", "cancel", cwd=tmp_path)
+    assert (done.code, done.err) == (1, "")
+    assert "timed out 0 of " in done.out.splitlines()[-1]
+    assert world.ledger.truth(order_id).raw_status == "canceled"
+
+
+def test_slippage_is_told(tmp_path: Path) -> None:
+    done, _, _ = watched([Fate.INSTANT], "--expected-price", "100", cwd=tmp_path)
+    assert re.search(r"slippage -?\d+\.\d{4} %$", done.out.splitlines()[-1])
+
+
+def test_ctrl_c_stops_watching_and_touches_nothing(tmp_path: Path) -> None:
+    done, world, (order_id,) = watched([Fate.NEVER], "--at-timeout", "cancel", cwd=tmp_path, stop_after=3.0)
+    assert (done.code, done.err) == (130, "stopped watching; no order was touched by that\n")
+    assert world.ledger.truth(order_id).cancels == ()
+
+
+def test_refused_keys_are_said_to_be_refused(tmp_path: Path) -> None:
+    async def watch() -> Done:
+        world = World(7, clock=asyncio.get_running_loop().time)
+        async with serve(world) as address:
+            wrong = account(address) | {"APCA_API_SECRET_KEY": KEYS["APCA_API_SECRET_KEY"]}
+            return await run("watch", world.place(), cwd=tmp_path, **wrong)
+
+    done = asyncio.run(watch())
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("fillwatch: the broker refuses: HTTP 401")
+    assert len(done.err.splitlines()) == 1
+
+
+def in_a_terminal(words: list[str], *, cwd: Path, serving: Callable[[World], list[str]]) -> str:
+    """What a terminal of a hundred columns is sent by the command, `serving` having placed the orders to watch."""
+
+    async def watch() -> str:
+        world = World(7, clock=asyncio.get_running_loop().time)
+        async with serve(world) as address:
+            ours, theirs = pty.openpty()
+            variables = account(address) | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND, *words, *serving(world), cwd=cwd, env=environment(**variables), stdout=theirs, stderr=theirs
+            )
+            os.close(theirs)
+            read = asyncio.create_task(asyncio.to_thread(_everything, ours))
+            await asyncio.wait_for(process.wait(), timeout=30)
+            return await read
+
+    return asyncio.run(watch())
+
+
+def _everything(terminal: int) -> str:
+    pieces = []
+    try:
+        while piece := os.read(terminal, 65_536):
+            pieces.append(piece)
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(terminal)
+    return b"".join(pieces).decode()
+
+
+def test_a_terminal_sees_a_table(tmp_path: Path) -> None:
+    sent = in_a_terminal(["watch"], cwd=tmp_path, serving=lambda world: [world.place(fate=Fate.SLOW)])
+    assert "\x1b[" in sent
+    assert re.search(r"order +symbol +status +filled +of +seen +by", sent)
+    assert "s ago" in sent
+    assert re.search(r"filled \d+ of \d+ at ", sent.splitlines()[-1])

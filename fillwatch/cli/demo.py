@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fillwatch import (
     AlpacaBroker,
     Amendment,
+    EngineClosed,
     FillDetectionConfig,
     FillDetectionEngine,
     FillResult,
@@ -82,8 +84,10 @@ class _Ear:
     believed_full: dict[str, float] = field(default_factory=dict)
 
     async def hear_results(self, engine: FillDetectionEngine, order_ids: Sequence[str]) -> None:
-        async for result in engine.as_resolved(order_ids):
-            self.results[result.order_id].append((self.clock(), result))
+        # An interrupted run leaves the engine first; an order that lacks a result is found by the comparison.
+        with suppress(EngineClosed):
+            async for result in engine.as_resolved(order_ids):
+                self.results[result.order_id].append((self.clock(), result))
 
     async def hear_amendments(self, engine: FillDetectionEngine) -> None:
         async for amendment in engine.amendments():

@@ -65,7 +65,8 @@ class _Board:
 
     async def follow(self, watch: OrderWatch) -> None:
         async for change in watch:
-            self.news.append(transition_line(change))
+            if change.route is not None:
+                self.news.append(transition_line(change))
         self.results[watch.order_id] = await watch
 
     def view(self, engine: FillDetectionEngine) -> View:
@@ -76,7 +77,7 @@ class _Board:
             result, watch = self.results.get(order_id), watched.get(order_id)
             if result is not None:
                 rows.append(_ended(result))
-            elif watch is not None and watch.status is not None:
+            elif watch is not None and watch.route is not None:
                 rows.append(
                     Row(
                         order_id=order_id,
@@ -85,7 +86,7 @@ class _Board:
                         filled=watch.filled_quantity,
                         requested=watch.requested_quantity,
                         age=watch.age,
-                        route=str(watch.route or ""),
+                        route=str(watch.route),
                     )
                 )
             else:

@@ -124,9 +124,7 @@ class OrderChain:
 
     def view(self) -> OrderSnapshot:
         """The whole order as one snapshot: the present link's, with the chain's quantity and price."""
-        return replace(
-            self.current.view(), filled_qty=self.filled_quantity, filled_avg_price=self.average_price
-        )
+        return replace(self.current.view(), filled_qty=self.filled_quantity, filled_avg_price=self.average_price)
 
     def links(self) -> Iterator[OrderBelief]:
         """The beliefs, first to last."""

@@ -138,7 +138,9 @@ class FillDetectionConfig:
         for order_type, seconds in self.timeouts.items():
             _RANGES["timeout_seconds"].check(owner, f"timeouts[{order_type!r}]", seconds)
         if self.interval_for is not None and not callable(self.interval_for):
-            raise ValueError(f"{owner}.interval_for: {self.interval_for!r} is not allowed; it must be a function or None")
+            raise ValueError(
+                f"{owner}.interval_for: {self.interval_for!r} is not allowed; it must be a function or None"
+            )
         object.__setattr__(self, "partial_fills", chosen(f"{owner}.partial_fills", self.partial_fills, PartialFills))
         object.__setattr__(self, "timeouts", MappingProxyType(dict(self.timeouts)))
         if self.max_slippage is not None:
@@ -174,7 +176,7 @@ _RANGES: Mapping[str, _Range] = MappingProxyType(
 def chosen(field_name: str, value: object, kind: type[E]) -> E:
     """`value` as a member of `kind`; `ValueError` names the field, the value and the members."""
     try:
-        return kind(value)
+        return kind(str(value))
     except ValueError:
         allowed = " or ".join(repr(member.value) for member in kind)
         raise ValueError(f"{field_name}: {value!r} is not allowed; it must be {allowed}") from None

@@ -145,17 +145,23 @@ class Course:
             return None
         if quantity is None:
             return tape_or_look, "the executed quantity is not known"
-        if status is OrderStatus.FILLED:
+        if status is OrderStatus.FILLED and not self._is_busted():
             qty = chain.current.qty
             if qty is not None and quantity < qty:
                 return tape_or_look, f"status says filled, quantity says {quantity} of {qty}"
             if not quantity:
                 return tape_or_look, "the executed quantity is not known"
-        elif self._is_fresh_end(has_tape=has_tape):
+        elif status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape):
             return tape_or_look, "the end was seen by one route only"
         if quantity and chain.average_price is None:
             return tape_or_look, "the average price is not known"
         return None
+
+    def _is_busted(self) -> bool:
+        """Whether the tape explains why an order that is filled has less than its quantity: some of it was undone."""
+        current = self.chain.current
+        tape, qty = current.fullest_tape, current.qty
+        return tape is not None and bool(tape.voided) and qty is not None and tape.net < qty <= tape.gross
 
     def _is_fresh_end(self, *, has_tape: bool) -> bool:
         """Whether an end short of a full fill, met while we watched, still lacks its second witness.
@@ -175,6 +181,9 @@ class Course:
             extra = chain.current.qty is not None and quantity is not None and quantity > chain.current.qty
             return FillOutcome.FILLED, f"overfilled: {quantity} of {chain.current.qty}" if extra else None
         status = chain.current.status
+        if status is OrderStatus.FILLED and self._is_busted():
+            told = f"filled, then busted to {quantity} of {_of(chain.current.qty)}"
+            return (FillOutcome.PARTIALLY_FILLED if quantity else FillOutcome.CANCELED), told
         if status is OrderStatus.FILLED:
             return FillOutcome.UNRESOLVED, "the broker contradicts itself"
         if quantity is None and status is not OrderStatus.REJECTED:

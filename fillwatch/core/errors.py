@@ -1,14 +1,14 @@
 """Our exceptions, grouped by what the caller does next, and the one table that sorts failures.
 
-    FillwatchError
-    ├── EngineClosed            the engine ended before the watch did: `.belief` holds what was known
-    ├── WatchConflict           the order is watched already, with other parameters: use that watch, or release it
-    └── BrokerError             a request to the broker did not do what was asked: `.failure` says which of four kinds
-        ├── TransientError        ask again later (network, 5xx, time-out)
-        │   └── RateLimited         not before `.reset_in` seconds, if known
-        ├── PermanentError        asking again changes nothing (bad id, bad parameters, no permission)
-        │   └── KeysRefused         the keys are wrong or belong to another environment
-        └── AmbiguousError        it may or may not have happened (unknown error, unreadable answer)
+FillwatchError
+├── EngineClosed            the engine ended before the watch did: `.belief` holds what was known
+├── WatchConflict           the order is watched already, with other parameters: use that watch, or release it
+└── BrokerError             a request to the broker did not do what was asked: `.failure` says which of four kinds
+    ├── TransientError        ask again later (network, 5xx, time-out)
+    │   └── RateLimited         not before `.reset_in` seconds, if known
+    ├── PermanentError        asking again changes nothing (bad id, bad parameters, no permission)
+    │   └── KeysRefused         the keys are wrong or belong to another environment
+    └── AmbiguousError        it may or may not have happened (unknown error, unreadable answer)
 """
 
 from __future__ import annotations

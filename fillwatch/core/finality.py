@@ -97,7 +97,9 @@ def final_check(
         if reply.sent_at is not None:
             first_cancel = min(first_cancel, reply.sent_at)
         bound = (reply.now if math.isinf(first_cancel) else first_cancel) + resolution
-        proof = yield from _look_until(chain, reply, target=target, bound=max(bound, reply.now + LEAST_LOOK), again=again)
+        proof = yield from _look_until(
+            chain, reply, target=target, bound=max(bound, reply.now + LEAST_LOOK), again=again
+        )
         if proof is not None:
             return proof
         again *= 2.0
@@ -114,13 +116,15 @@ def _look_until(
             return Proof.UNPROVEN
         reply = yield AskLook(order_id=chain.current.order_id, since=min(reply.now + pause, bound), until=bound)
         pause = min(2.0 * pause, LONGEST_PAUSE)
-        if reply.now < bound and not chain.is_over and _cancels_again(chain, reply, target, retry_at):
+        if reply.now < bound and _cancels_again(chain, reply, target, retry_at):
             return None
     return Proof.OVER
 
 
 def _cancels_again(chain: OrderChain, reply: Reply, target: str, retry_at: float) -> bool:
     """Whether a look was tried since the last cancel and the order may be alive with no cancel under way."""
+    if chain.is_over:
+        return False
     if chain.current.order_id != target:
         return True
     if reply.look is None or isinstance(reply.look, Missing) or reply.now < retry_at:

@@ -247,7 +247,9 @@ class OrderRequest:
             if getattr(self, field) is None:
                 raise ValueError(f"{field}: None is not allowed for a {self.order_type} order")
         if self.client_order_id is not None and not 1 <= len(self.client_order_id) <= MAX_CLIENT_ORDER_ID:
-            raise ValueError(f"client_order_id: {len(self.client_order_id)} characters; 1 to {MAX_CLIENT_ORDER_ID} are allowed")
+            raise ValueError(
+                f"client_order_id: {len(self.client_order_id)} characters; 1 to {MAX_CLIENT_ORDER_ID} are allowed"
+            )
 
 
 #: Alpaca's OpenAPI document 2.0.1 (48, in older pages, is out of date).

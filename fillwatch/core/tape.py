@@ -52,9 +52,7 @@ class Tape:
 
     def _standing(self) -> list[Execution]:
         voided = self.voided
-        return [
-            row for key, row in self.rows.items() if row.kind is not ExecutionKind.BUST and key not in voided
-        ]
+        return [row for key, row in self.rows.items() if row.kind is not ExecutionKind.BUST and key not in voided]
 
 
 def _fingerprint(row: Execution) -> str:

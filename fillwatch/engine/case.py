@@ -213,5 +213,3 @@ class Case:
 
 def _said(order: object) -> str:
     return ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
-
-

@@ -15,7 +15,7 @@ from fillwatch.core.errors import EngineClosed, WatchConflict
 from fillwatch.core.orders import Number, exact
 from fillwatch.core.positions import PositionsView
 from fillwatch.core.results import Amendment, ConsistencyResult, FillResult
-from fillwatch.engine.case import Case, Wishes
+from fillwatch.engine.case import Wishes
 from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.office import Office
@@ -193,4 +193,3 @@ def _adapted(broker: object) -> Broker:
     from fillwatch.brokers import adapt  # late: most engines are given a Broker, and adapters load a vendor's world
 
     return adapt(broker)
-

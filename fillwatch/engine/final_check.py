@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Operation, Refused, Requested, Unknown
+from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Refused, Requested
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.course import CheckFor
-from fillwatch.core.errors import BrokerError, PermanentError
+from fillwatch.core.errors import PermanentError
 from fillwatch.core.finality import AskCancel, AskLook, CancelFate, Proof, Reply, final_check
-from fillwatch.core.orders import OrderStatus
 from fillwatch.core.results import FillResult
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
@@ -82,9 +81,10 @@ class FinalVerificationHandler:
         course, chain = case.course, case.chain
         sent: list[float] = []
 
-        async def cancel() -> CancelAnswer | None:
-            if chain.is_over or chain.current.order_id != order_id:
-                return None
+        def wanted() -> bool:
+            return not chain.is_over and chain.current.order_id == order_id
+
+        async def cancel() -> CancelAnswer:
             sent.append(self._loop.time())
             course.first_cancel = min(course.first_cancel, sent[0])
             case.api_calls += 1
@@ -92,14 +92,13 @@ class FinalVerificationHandler:
             return await self._broker.cancel(order_id)
 
         start = course.first_cancel if course.first_cancel < self._loop.time() else self._loop.time()
-        done, answer = await self._recovery.execute_with_retry(
-            cancel, priority=Priority.CANCEL, deadline=max(start + resolution, self._loop.time() + 1.0), log=case.log
+        deadline = max(start + resolution, self._loop.time() + 1.0)
+        _, answer = await self._recovery.execute_with_retry(
+            cancel, priority=Priority.CANCEL, deadline=deadline, wanted=wanted, log=case.log
         )
-        fate = _FATES.get(type(answer), _fate) if done else _fate
-        told = fate(answer)
-        course.cancel_accepted = course.cancel_accepted or told is CancelFate.REQUESTED or (
-            told is CancelFate.UNKNOWN and bool(sent)
-        )
+        told = _FATES.get(type(answer), _fate)(answer)
+        if sent and told in (CancelFate.REQUESTED, CancelFate.UNKNOWN):
+            course.cancel_accepted = True
         case.log.info("cancel: {}", told.value)
         return Reply(now=self._loop.time(), cancel=told, sent_at=sent[0] if sent else None)
 

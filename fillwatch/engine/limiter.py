@@ -29,6 +29,8 @@ __all__ = ["Permit", "Priority", "RateLimiter"]
 CANCEL_SPACING = 1.0
 #: Seconds of the first stand-still after a 429 that names no reset; doubled by each that follows, up to the longest.
 FIRST_STANDSTILL, LONGEST_STANDSTILL = 1.0, 60.0
+#: Grants in a row that a class may have while a lower one waits.
+YIELD_AFTER = 2
 #: Requests that only cancels may have in flight.
 RESERVED_PLACES = 2
 
@@ -52,6 +54,7 @@ class RateLimiter:
         self._quota: Quota | None = None
         self._standstill = 0.0
         self._last_cancel = -math.inf
+        self._favoured, self._in_a_row = Priority.POLL, 0
         self._queue = Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -209,22 +212,34 @@ class RateLimiter:
 
     def _kept_from(self, priority: Priority) -> float:
         """Tokens that must stay behind. The first request of all need not wait until a reserve has gathered."""
-        return 0.0 if priority is Priority.CANCEL or not self.granted else self._meter.terms.reserve
+        yields = (
+            self._in_a_row >= YIELD_AFTER and priority > self._favoured and self._queue.next_class() is self._favoured
+        )
+        if priority is Priority.CANCEL or not self.granted or yields:
+            return 0.0
+        return self._meter.terms.reserve
 
     def _seconds_until(self, priority: Priority, now: float) -> float:
         """Seconds until a request of this class may go if nothing ends before; never less for a lower class."""
         meter, is_cancel = self._meter, priority is Priority.CANCEL
-        if self.max_in_flight is not None:
-            reserved = 0 if is_cancel else min(RESERVED_PLACES, self.max_in_flight - 1)
-            if meter.in_flight >= self.max_in_flight - reserved:
-                return math.inf
+        if self._is_crowded(priority):
+            return math.inf
         seconds = meter.seconds_until(1.0 + self._kept_from(priority), now)
         gate = min(meter.still_until, self._last_cancel + CANCEL_SPACING) if is_cancel else meter.still_until
         return max(seconds, gate - now)
 
+    def _is_crowded(self, priority: Priority) -> bool:
+        """Whether all places in flight that this class may have are taken."""
+        if self.max_in_flight is None:
+            return False
+        reserved = 0 if priority is Priority.CANCEL else min(RESERVED_PLACES, self.max_in_flight - 1)
+        return self._meter.in_flight >= self.max_in_flight - reserved
+
     def _grant(self, priority: Priority, now: float) -> Permit:
         self._meter.take(now)
         self.granted += 1
+        self._in_a_row = self._in_a_row + 1 if priority is self._favoured else 1
+        self._favoured = priority
         if priority is Priority.CANCEL:
             self._last_cancel = now
         return Permit(self._ended)
@@ -237,13 +252,23 @@ class RateLimiter:
     def _serve(self) -> None:
         """Grant what can be granted and set the one timer for the next."""
         now = self._now()
-        while (priority := self._queue.next_class()) is not None:
+        while (priority := self._next(now)) is not None:
             seconds = self._seconds_until(priority, now)
             if seconds > ENOUGH:
                 self._rearm(seconds)
                 return
             self._queue.pop(priority).set_result(self._grant(priority, now))
         self._rearm(math.inf)
+
+    def _next(self, now: float) -> Priority | None:
+        """The class whose turn it is: the highest that waits, or the next one below it every third time."""
+        highest = self._queue.next_class()
+        if highest is None:
+            return None
+        below = self._queue.next_class(below=highest)
+        if below is None or highest is not self._favoured or self._in_a_row < YIELD_AFTER:
+            return highest
+        return highest if self.is_standing_still or self._is_crowded(below) else below
 
     def _rearm(self, seconds: float) -> None:
         if self._timer is not None:

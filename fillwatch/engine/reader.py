@@ -7,6 +7,7 @@ its answer shows is absorbed by every watch it concerns. An unanswered read is n
 from __future__ import annotations
 
 import asyncio
+
 from fillwatch.brokers.base import Broker, Fills, Listing
 from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Executed, Look, Missing, Route, Seen, Unanswered
@@ -19,7 +20,6 @@ from fillwatch.engine.sweep import Sweep
 from fillwatch.engine.tape_feed import TapeFeed
 from fillwatch.engine.wire import Wire
 from fillwatch.logs import plain_logger
-
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5

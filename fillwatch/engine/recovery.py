@@ -54,23 +54,25 @@ class ErrorRecoveryManager:
         priority: Priority = Priority.CANCEL,
         deadline: float = math.inf,
         on_sent: Callable[[float], None] | None = None,
+        wanted: Callable[[], bool] | None = None,
         log: Logger | None = None,
-    ) -> tuple[bool, T | BaseException]:
+    ) -> tuple[bool, T | BaseException | None]:
         """`(True, answer)`, or `(False, error)` with the last error when retrying is over or of no use.
 
         An attempt fails when `operation()` raises, or answers with an `.error` that may be retried (`Unanswered`,
         `Unknown`); a refusal and any other permanent error end it at once. `max_retries` come after the first attempt
         (None: as constructed). `deadline` is a reading of the loop's clock: nothing is sent and no wait ends after it,
-        but an answer that is on its way is waited for. After a rate-limited attempt the next one waits for the
+        but an answer that is on its way is waited for. `wanted` is asked before each attempt is sent; once it says no,
+        it is `(True, None)`. After a rate-limited attempt the next one waits for the
         broker's reset at least. Cancellation passes through. Raises `EngineClosed` when the engine has ended.
         """
         retries = self.max_retries if max_retries is None else max_retries
         log = log or plain_logger()
         now = asyncio.get_running_loop().time
         for attempt in range(retries + 1):
-            answer, error = await self._attempt(operation, priority, deadline, on_sent)
+            answer, error = await self._attempt(operation, priority, deadline, on_sent, wanted)
             if error is None:
-                return True, answer  # type: ignore[return-value]  # without an error there is an answer
+                return True, answer
             if isinstance(answer, Refused) or not self._is_retryable_error(error):
                 log.error("request failed for good: {}: {}", type(error).__name__, error)
                 return False, error
@@ -91,6 +93,7 @@ class ErrorRecoveryManager:
         priority: Priority,
         deadline: float,
         on_sent: Callable[[float], None] | None,
+        wanted: Callable[[], bool] | None,
     ) -> tuple[T | None, BaseException | None]:
         """One request: its answer, and the error that it raised or carries."""
         if asyncio.get_running_loop().time() >= deadline:
@@ -98,7 +101,7 @@ class ErrorRecoveryManager:
         if self._wire is None:
             answer, error = await _unwired(operation, on_sent)
         else:
-            answer, error = await _wired(self._wire, operation, priority, deadline, on_sent)
+            answer, error = await _wired(self._wire, operation, priority, deadline, on_sent, wanted or _always)
         carried = getattr(answer, "error", None)
         return answer, carried if isinstance(carried, BaseException) else error
 
@@ -127,12 +130,17 @@ class ErrorRecoveryManager:
         return 0.0 if until is None else until - now
 
 
+def _always() -> bool:
+    return True
+
+
 async def _wired(
     wire: Wire,
     operation: Callable[[], Awaitable[T]],
     priority: Priority,
     deadline: float,
     on_sent: Callable[[float], None] | None,
+    wanted: Callable[[], bool],
 ) -> tuple[T | None, BaseException | None]:
     try:
         async with asyncio.timeout_at(None if math.isinf(deadline) else deadline) as waiting:
@@ -142,7 +150,7 @@ async def _wired(
                 if on_sent is not None:
                     on_sent(at)
 
-            return await wire.ask(priority, operation, on_sent=sent), None
+            return await wire.ask_if(wanted, priority, operation, on_sent=sent), None
     except BrokerError as error:
         return None, error
     except TimeoutError:

@@ -11,7 +11,8 @@ from fillwatch.core.errors import EngineClosed
 
 
 class Priority(IntEnum):
-    """Who goes first: while a higher class (a smaller number) waits, no lower one is served.
+    """Who goes first: a higher class (a smaller number), but while one waits in numbers every third turn is for the
+    next below it: a hundred cancels must not blind us to fills, and one look makes dozens of cancels needless.
 
     `CANCEL` is for cancels and protective exits, the requests that take money out of the market.
     """
@@ -67,12 +68,12 @@ class Turns:
             for priority, queue in self._by_class.items():
                 self._by_class[priority] = deque(future for future in queue if not future.done())
 
-    def next_class(self) -> Priority | None:
-        """The highest class in which somebody waits."""
+    def next_class(self, below: Priority | None = None) -> Priority | None:
+        """The highest class in which somebody waits; of those below `below` if it is given."""
         for priority, queue in self._by_class.items():
             while queue and queue[0].done():
                 queue.popleft()
-            if queue:
+            if queue and (below is None or priority > below):
                 return priority
         return None
 

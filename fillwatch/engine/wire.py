@@ -51,7 +51,26 @@ class Wire:
         `BrokerError` when `call()` raises, which the Broker protocol forbids: its own, or an `AmbiguousError` from it.
         """
         permit = await self.limiter.acquire(priority)
-        task = self._send(permit, call, on_sent, operation)
+        return await self._answer(self._send(permit, call, on_sent, operation))
+
+    async def ask_if(
+        self,
+        wanted: Callable[[], bool],
+        priority: Priority,
+        call: Callable[[], Awaitable[T]],
+        *,
+        on_sent: Callable[[float], None] | None = None,
+        operation: Operation | None = None,
+    ) -> T | None:
+        """As `ask`, but `wanted` is asked when the permit is there: if not, the permit goes back; the answer is None."""
+        permit = await self.limiter.acquire(priority)
+        if not wanted():
+            permit.give_back()
+            return None
+        return await self._answer(self._send(permit, call, on_sent, operation))
+
+    async def _answer(self, task: asyncio.Task[T]) -> T:
+        """What the request brought, unless it takes too long; the request itself goes on."""
         limit = self._broker.caps.request_timeout + PATIENCE
         done, _ = await asyncio.wait({task}, timeout=limit)
         if not done:

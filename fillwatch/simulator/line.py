@@ -98,7 +98,9 @@ class Line:
     def _error(self, reply: Reply) -> BrokerError:
         answer = reply.answer
         if answer.status == 429:
-            told = self.quota.reset_in if reply.headers and self.quota is not None else None
+            # While requests remain, the window is not what refused us, and its end is no news.
+            used_up = reply.headers and self.quota is not None and not self.quota.remaining
+            told = self.quota.reset_in if used_up and self.quota is not None else None
             return RateLimited(answer.message, status=429, code=answer.code, reset_in=told)
         kind = KeysRefused if answer.status == 401 else TransientError
         return kind(answer.message, status=answer.status, code=answer.code)

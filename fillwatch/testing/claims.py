@@ -63,8 +63,9 @@ def missed_fills(history: History, ledger: Ledger, terms: Terms) -> Iterator[Vio
     """Invariant 1: the last word on each order against the ledger as it is in the end."""
     end = max((line.t for line in history.lines), default=0.0)
     known = set(ledger.order_ids)
+    released = {line.order for line in history.of("release")}
     for order, claim in last_words(history).items():
-        if order not in known:
+        if order not in known or (order in released and not _ends(claim)):
             continue
         truth = ledger.truth(ledger.chain(order)[-1])
         if truth.ended_at is None or not terms.settled or (end - truth.ended_at < terms.audit and not _ends(claim)):
@@ -81,7 +82,7 @@ def missed_fills(history: History, ledger: Ledger, terms: Terms) -> Iterator[Vio
         if claim.result.fill_quantity not in quantities:
             told = " or ".join(map(str, sorted(quantities)))
             yield Violation(invariant=1, t=claim.t, order=order, what=f"executed {told}, said: {claim.text}")
-        elif any(quantities) and claim.result.fill_price is None:
+        elif claim.result.fill_quantity and claim.result.fill_price is None:
             yield Violation(invariant=1, t=claim.t, order=order, what=f"no price in the end: {claim.text}")
     yield from _given_up(history, ledger, terms)
 
@@ -169,12 +170,12 @@ def _busted(ledger: Ledger, order: str, t: float) -> bool:
 
 
 def _steps(history: History) -> Iterator[tuple[float, str, str, Decimal]]:
-    """Cumulative quantities, watch by watch, in the order in which they were said."""
+    """Cumulative quantities in the order in which they were said: of each link of a watched chain, and of the whole."""
     for line in history.lines:
         if isinstance(line.value, Transition) and line.value.filled_quantity is not None:
-            yield line.t, line.actor, line.order, line.value.filled_quantity
+            yield line.t, f"{line.actor}/{line.value.order_id}", line.order, line.value.filled_quantity
         elif isinstance(line.value, FillResult) and line.value.fill_quantity is not None:
-            yield line.t, line.actor, line.order, line.value.fill_quantity
+            yield line.t, f"{line.actor}/{line.value.final_order_id}", line.order, line.value.fill_quantity
 
 
 def _was_true(ledger: Ledger, claim: Claim) -> bool:
@@ -213,7 +214,10 @@ def _unsupported(ledger: Ledger, claim: Claim) -> str:
         return f"the order was alive ({status})"
     executed = ledger.executed_in_chain(claim.order, claim.t, busts=False)
     with_fills, without = _ENDS[status]
-    if claim.result.outcome not in (with_fills if executed else without):
+    allowed = with_fills if executed else without
+    if (standing := ledger.executed_in_chain(claim.order, claim.t)) != executed:  # a bust, which may be known or not
+        allowed |= without if not standing else {FillOutcome.PARTIALLY_FILLED}
+    if claim.result.outcome not in allowed:
         return f"it had ended {status} with {executed} executed"
     if claim.result.outcome is FillOutcome.TIMED_OUT and not member.cancels:
         return "no cancel of ours had reached the broker"

@@ -83,18 +83,33 @@ def too_many_requests(history: History, ledger: Ledger, terms: Terms) -> Iterato
     yield from _noise(history)
 
 
-def _noise(history: History) -> Iterator[Violation]:
-    asked, until, last_cancel = math.inf, -math.inf, -math.inf
-    for line in history.lines:
+class _Silence:
+    """The silence that 429s ask for: from `since` to `until`, both infinite in the past before the first."""
+
+    def __init__(self) -> None:
+        self.since = self.until = -math.inf
+
+    def hear(self, line: Line) -> None:
+        """A line may be a 429."""
         if line.phase is Phase.FAIL and isinstance(line.value, RateLimited):
-            asked = line.t if line.t > until else asked
-            told = line.value.reset_in
-            until = max(until, line.t + (min(told, LONGEST_SILENCE) if told else CANCEL_SPACING))
-        elif line.phase is Phase.INVOKE and line.op in REQUESTS:
+            told, begins = line.value.reset_in, line.t >= self.until
+            self.since = line.t if begins else self.since
+            if told or begins:  # without a reset, the answer to what had been sent before says nothing new
+                self.until = max(self.until, line.t + (min(told, LONGEST_SILENCE) if told else CANCEL_SPACING))
+
+    def holds(self, t: float) -> bool:
+        """Whether nothing should be sent at `t`. What was granted before the answer came may go in its instant."""
+        return self.since < t < self.until - ROUNDING
+
+
+def _noise(history: History) -> Iterator[Violation]:
+    silence, last_cancel = _Silence(), -math.inf
+    for line in history.lines:
+        silence.hear(line)
+        if line.phase is Phase.INVOKE and line.op in REQUESTS:
             spaced = line.op == "cancel" and line.t - last_cancel >= CANCEL_SPACING - ROUNDING
-            # What was granted before the answer came may be sent in the same instant.
-            if asked < line.t < until - ROUNDING and not spaced:
-                what = f"{line.op} although silence was asked for until {until:.3f}"
+            if silence.holds(line.t) and not spaced:
+                what = f"{line.op} although silence was asked for until {silence.until:.3f}"
                 yield Violation(invariant=7, t=line.t, order=line.order, what=what)
             last_cancel = line.t if line.op == "cancel" else last_cancel
 
@@ -102,12 +117,16 @@ def _noise(history: History) -> Iterator[Violation]:
 def needless_cancels(history: History, ledger: Ledger, terms: Terms) -> Iterator[Violation]:
     """Invariant 8: before each cancel a look at the order was tried, and none had shown its end.
 
-    A cancel that got no answer may be repeated without another look.
+    A cancel that got no answer may be repeated without another look, and while the broker wants silence no look can
+    be tried, so that time does not count.
     """
+    silence = _Silence()
     ends: dict[str, float] = {}
     looks: dict[str, float] = {}
+    watched: dict[str, float] = {}
     listed, lost = -math.inf, set[str]()
     for line in history.lines:
+        silence.hear(line)
         if line.phase is Phase.INVOKE and line.op == "look":
             looks[line.order] = line.t
         elif line.phase is Phase.INVOKE and line.op == "list":
@@ -117,10 +136,16 @@ def needless_cancels(history: History, ledger: Ledger, terms: Terms) -> Iterator
                 what = f"cancelled, although seen to be over at {ends[line.order]:.6f}"
                 yield Violation(invariant=8, t=line.t, order=line.order, what=what)
             looked = max(listed, looks.get(line.order, -math.inf))
-            if line.t - looked > terms.look_before_cancel and line.order not in lost:
+            now = line.t
+            if silence.holds(now):
+                now, looked = silence.since, max(looked, watched.get(line.order, silence.since))
+            if now - looked > terms.look_before_cancel and line.order not in lost:
                 yield Violation(invariant=8, t=line.t, order=line.order, what="cancelled without a look before")
         elif line.op == "cancel":
             (lost.add if line.phase is Phase.FAIL else lost.discard)(line.order)
+        elif line.op == "watch" and line.phase is Phase.INVOKE:
+            watched[line.order] = line.t
+            ends.pop(line.order, None)  # what an answer had shown before is not the watch's to know
         for order in shown(line):
             if order.status.is_terminal and order.status is not OrderStatus.REPLACED:  # that can be taken back
                 ends.setdefault(order.order_id, line.t)

@@ -171,6 +171,8 @@ class _Life:
             elif isinstance(line.value, Amendment):
                 last[line.order] = line.value.amended
         ledger = self._world.ledger
+        for line in self._history.of("release"):
+            last.pop(line.order, None)
         return any(
             not result.outcome.is_end and ledger.truth(ledger.chain(order)[-1]).ended_at is not None
             for order, result in last.items()

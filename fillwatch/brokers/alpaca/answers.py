@@ -71,8 +71,12 @@ class RateHeaders:
 
     @property
     def wait(self) -> float | None:
-        """Seconds to wait after a refusal: the longer of what the two headers say."""
-        return max((value for value in (self.reset_in, self.retry_after) if value is not None), default=None)
+        """Seconds to wait after a refusal: the longer of what the two headers say.
+
+        While requests remain, the window is not what refused us, and its end is no news.
+        """
+        reset_in = None if self.remaining else self.reset_in
+        return max((value for value in (reset_in, self.retry_after) if value is not None), default=None)
 
     @property
     def speaks(self) -> bool:
