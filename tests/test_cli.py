@@ -9,10 +9,10 @@ import pty
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from types import MappingProxyType
 
 import pytest
 from typer.testing import CliRunner
@@ -23,6 +23,7 @@ from fillwatch.simulator import Fate, World
 from fillwatch.simulator.server import Address, serve
 
 KEYS = {"APCA_API_KEY_ID": "PKABCDEFGHIJ", "APCA_API_SECRET_KEY": "canary-secret-0123456789"}
+AN_ID, ANOTHER_ID = "904837e3-3b76-47ec-b432-046db621571b", "a05a8943-6bfa-4035-984d-3a8c1050ed7d"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,10 +36,13 @@ class Done:
     err: str
 
 
-def environment(**variables: str) -> dict[str, str]:
+NO_ACCOUNT: Mapping[str, str] = MappingProxyType({})
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This environment without an account, a terminal or colours, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("APCA_")}
-    return kept | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)} | variables
+    return {**kept, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT), **variables}
 
 
 def invoke(*words: str, **variables: str) -> tuple[int, str, str]:
@@ -47,19 +51,21 @@ def invoke(*words: str, **variables: str) -> tuple[int, str, str]:
     runner = CliRunner(env=hidden | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"} | variables)
     done = runner.invoke(app, words)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.out, done.stderr
+    return done.exit_code, done.stdout, done.stderr
 
 
 COMMAND = (sys.executable, "-c", "from fillwatch.cli import main; main()")
 
 
-async def run(*words: str, cwd: Path, stop_after: float | None = None, **variables: str) -> Done:
+async def run(
+    *words: str, cwd: Path, stop_after: float | None = None, variables: Mapping[str, str] = NO_ACCOUNT
+) -> Done:
     """The command in a process of its own, interrupted as by Ctrl-C after some seconds if wished."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *words,
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(variables),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -92,14 +98,14 @@ def test_the_version_is_the_packages() -> None:
 @pytest.mark.parametrize(
     ("words", "variables", "complaint"),
     [
-        (["watch", str(uuid4())], {}, "APCA_API_KEY_ID is not set"),
-        (["watch", str(uuid4())], {"APCA_API_KEY_ID": "PK1"}, "APCA_API_SECRET_KEY is not set"),
+        (["watch", AN_ID], {}, "APCA_API_KEY_ID is not set"),
+        (["watch", AN_ID], {"APCA_API_KEY_ID": "PK1"}, "APCA_API_SECRET_KEY is not set"),
         (["watch", "../account"], KEYS, "'../account' is not an Alpaca order id"),
-        (["watch", str(uuid4()), str(uuid4()), "--expected-price", "1"], KEYS, "it is for one order, and 2 were given"),
-        (["watch", str(uuid4()), "--expected-price", "dear"], KEYS, "'dear' is not a number"),
-        (["watch", str(uuid4())], KEYS | {"APCA_API_BASE_URL": "http://example.com"}, "https://"),
-        (["watch", str(uuid4())], KEYS | {"APCA_API_BASE_URL": "https://api.alpaca.markets"}, "real money"),
-        (["watch", str(uuid4()), "--at-timeout", "burn"], KEYS, "'burn'"),
+        (["watch", AN_ID, ANOTHER_ID, "--expected-price", "1"], KEYS, "it is for one order, and 2 were given"),
+        (["watch", AN_ID, "--expected-price", "dear"], KEYS, "'dear' is not a number"),
+        (["watch", AN_ID], KEYS | {"APCA_API_BASE_URL": "http://example.com"}, "https://"),
+        (["watch", AN_ID], KEYS | {"APCA_API_BASE_URL": "https://api.alpaca.markets"}, "real money"),
+        (["watch", AN_ID, "--at-timeout", "burn"], KEYS, "'burn'"),
         (["watch"], KEYS, "ORDER_ID"),
         (["demo", "--orders", "0"], {}, "orders"),
         (["demo", "--faults", "1.5"], {}, "faults"),
@@ -123,7 +129,7 @@ def test_the_demonstration_tells_the_truth_and_its_report_agrees(tmp_path: Path)
     summary = report["summary"]
     assert told["report"] == str(Path("reports", "demo-seed-5.json"))
     assert (told["missed"], told["phantom"], told["other untruths"]) == ("0", "0", "none")
-    assert told["requests"].startswith(f"{summary['requests']},")
+    assert told["requests"].startswith(f"{summary['requests']} (")
     assert told["worst minute"] == f"{summary['worst_minute']} requests (limit 200)"
     assert (summary["orders"], summary["missed"], summary["phantom"], summary["good"]) == (20, 0, 0, True)
     assert sum(summary["outcomes"].values()) == len(report["orders"]) == 20
@@ -154,7 +160,8 @@ def watched(
         world = World(7, clock=asyncio.get_running_loop().time)
         async with serve(world) as address:
             ids = [world.place(fate=fate) for fate in fates]
-            done = await run("watch", *ids, *words, cwd=cwd, stop_after=stop_after, **account(address))
+            variables = account(address)
+            done = await run("watch", *ids, *words, cwd=cwd, stop_after=stop_after, variables=variables)
         assert address.secret not in done.out + done.err
         return done, world, ids
 
@@ -203,7 +210,7 @@ def test_refused_keys_are_said_to_be_refused(tmp_path: Path) -> None:
         world = World(7, clock=asyncio.get_running_loop().time)
         async with serve(world) as address:
             wrong = account(address) | {"APCA_API_SECRET_KEY": KEYS["APCA_API_SECRET_KEY"]}
-            return await run("watch", world.place(), cwd=tmp_path, **wrong)
+            return await run("watch", world.place(), cwd=tmp_path, variables=wrong)
 
     done = asyncio.run(watch())
     assert (done.code, done.out) == (2, "")
@@ -220,7 +227,7 @@ def in_a_terminal(words: list[str], *, cwd: Path, serving: Callable[[World], lis
             ours, theirs = pty.openpty()
             variables = account(address) | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
             process = await asyncio.create_subprocess_exec(
-                *COMMAND, *words, *serving(world), cwd=cwd, env=environment(**variables), stdout=theirs, stderr=theirs
+                *COMMAND, *words, *serving(world), cwd=cwd, env=environment(variables), stdout=theirs, stderr=theirs
             )
             os.close(theirs)
             read = asyncio.create_task(asyncio.to_thread(_everything, ours))
@@ -244,7 +251,8 @@ def _everything(terminal: int) -> str:
 
 def test_a_terminal_sees_a_table(tmp_path: Path) -> None:
     sent = in_a_terminal(["watch"], cwd=tmp_path, serving=lambda world: [world.place(fate=Fate.SLOW)])
-    assert "\x1b[" in sent
-    assert re.search(r"order +symbol +status +filled +of +seen +by", sent)
-    assert "s ago" in sent
-    assert re.search(r"filled \d+ of \d+ at ", sent.splitlines()[-1])
+    assert "\x1b[" in sent, "it is redrawn in its place"
+    seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent)
+    assert re.search(r"order +symbol +status +filled +of +seen +by", seen)
+    assert "s ago" in seen
+    assert re.search(r"filled \d+ of \d+ at ", seen.splitlines()[-1])

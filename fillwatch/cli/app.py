@@ -24,6 +24,7 @@ app = typer.Typer(
     name="fillwatch",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     # Its tracebacks print local variables, keys among them.
     pretty_exceptions_enable=False,
     help="Watches brokerage orders: every order handed to it gets exactly one truthful result.",
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point of the command `fillwatch`."""
-    app()
+    app(prog_name="fillwatch")
 
 
 class End(StrEnum):
@@ -114,7 +115,7 @@ def demo(
 
 @app.command()
 def watch(
-    order_id: Annotated[list[str], typer.Argument(metavar="ORDER_ID...", help="The broker's ids of the orders.")],
+    order_id: Annotated[list[str], typer.Argument(metavar="ORDER_ID", help="The broker's ids of the orders.")],
     timeout: Annotated[
         float | None, typer.Option(help="Seconds to watch at most; 'inf' for as long as it takes.", show_default="60")
     ] = None,

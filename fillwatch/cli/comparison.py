@@ -150,8 +150,9 @@ def _wrong_end(fact: Fact, word: FillResult, t: float) -> Iterator[Finding]:
         return
     if word.outcome not in allowed:
         told_full, is_full = word.outcome is FillOutcome.FILLED, now.status is OrderStatus.FILLED
+        true = " or ".join(sorted(allowed)) or "unresolved"
         kind = Kind.PHANTOM if told_full else Kind.MISSED if is_full else Kind.WRONG_END
-        yield Finding(kind=kind, text=f"told as {word.outcome}, but it was {now.status}")
+        yield Finding(kind=kind, text=f"told as {word.outcome}, true is {true}")
     elif word.final_order_id != now.order_id:
         yield Finding(kind=Kind.WRONG_END, text=f"it ended as {now.order_id}, not as {word.final_order_id}")
 

@@ -60,7 +60,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run that is over, judged: facts, what was told and verdicts are in the same order."""
+    """A run that is over, judged: facts, what was told and verdicts are in the same order.
+
+    `requests` counts by operation what arrived at the broker, `faulty` those that a fault struck.
+    """
 
     settings: Settings
     seconds: float
@@ -68,7 +71,7 @@ class Run:
     told: Sequence[Sequence[Told]]
     verdicts: Sequence[Verdict]
     amendments: Mapping[str, int]
-    requests: int
+    requests: Mapping[str, int]
     faulty: int
     worst_minute: int
     limit: int = REQUESTS_PER_MINUTE
@@ -166,7 +169,7 @@ def _judged(settings: Settings, world: World, ear: _Ear, order_ids: Sequence[str
         told=told,
         verdicts=[judge(fact, words) for fact, words in zip(facts, told, strict=True)],
         amendments=Counter(amendment.kind.value for heard in ear.amendments.values() for _, amendment in heard),
-        requests=len(arrivals),
+        requests=Counter(arrival.operation for arrival in arrivals),
         faulty=sum(1 for arrival in arrivals if arrival.fault),
         worst_minute=world.ledger.worst_window(60.0),
     )

@@ -38,7 +38,8 @@ def summary(run: Run) -> dict[str, Any]:
         "amendments": dict(sorted(run.amendments.items())),
         "delay_seconds": {name: _rounded(percentile(delays, share)) for name, share in shares.items()},
         "fills_timed": len(delays),
-        "requests": run.requests,
+        "requests": sum(run.requests.values()),
+        "requests_by_operation": dict(sorted(run.requests.items())),
         "requests_struck_by_faults": run.faulty,
         "worst_minute": run.worst_minute,
         "limit": run.limit,
@@ -95,7 +96,7 @@ def lines(run: Run) -> list[str]:
     """The figures in words, one fact a line, and the first untruths if there are any."""
     figures = summary(run)
     delay = {name: "-" if value is None else f"{value:.2f}" for name, value in figures["delay_seconds"].items()}
-    overdue = figures["unresolved_overdue"]
+    overdue, struck = figures["unresolved_overdue"], figures["requests_struck_by_faults"]
     rows = [
         ("outcomes", _counts(figures["outcomes"])),
         ("missed", str(figures["missed"] + figures["no_result"])),
@@ -107,7 +108,10 @@ def lines(run: Run) -> list[str]:
             "delay",
             f"p50 {delay['p50']} s, p99 {delay['p99']} s, worst {delay['worst']} s ({figures['fills_timed']} fills)",
         ),
-        ("requests", f"{figures['requests']}, of which {figures['requests_struck_by_faults']} were struck by a fault"),
+        (
+            "requests",
+            f"{figures['requests']} ({_counts(figures['requests_by_operation'])}), {struck} of them struck by a fault",
+        ),
         ("worst minute", f"{figures['worst_minute']} requests (limit {figures['limit']})"),
         ("time", f"{figures['seconds']:.1f} s"),
     ]

@@ -101,6 +101,24 @@ class OrderChain:
         return total
 
     @property
+    def requested_quantity(self) -> Decimal | None:
+        """Shares asked for over the whole chain; None for notional orders and before it is known.
+
+        A successor that does not count what was executed before it asks for that much less, unless its own status
+        says that the whole is done.
+        """
+        last = self._links[-1]
+        earlier = sum((link.filled_quantity or ZERO for link in self._links[:-1]), ZERO)
+        if self.current is not last:
+            return self.current.qty
+        total = self.filled_quantity
+        if last.qty is None or not earlier or total is None or last.filled_quantity == total:
+            return last.qty
+        if last.status is OrderStatus.FILLED and total == last.qty:
+            return last.qty
+        return last.qty + total - (last.filled_quantity or ZERO)
+
+    @property
     def average_price(self) -> Decimal | None:
         """Average price of `filled_quantity` in the quote currency; None when not known."""
         quantity = self.filled_quantity
@@ -124,7 +142,12 @@ class OrderChain:
 
     def view(self) -> OrderSnapshot:
         """The whole order as one snapshot: the present link's, with the chain's quantity and price."""
-        return replace(self.current.view(), filled_qty=self.filled_quantity, filled_avg_price=self.average_price)
+        return replace(
+            self.current.view(),
+            qty=self.requested_quantity,
+            filled_qty=self.filled_quantity,
+            filled_avg_price=self.average_price,
+        )
 
     def links(self) -> Iterator[OrderBelief]:
         """The beliefs, first to last."""

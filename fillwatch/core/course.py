@@ -146,7 +146,7 @@ class Course:
         if quantity is None:
             return tape_or_look, "the executed quantity is not known"
         if status is OrderStatus.FILLED and not self._is_busted():
-            qty = chain.current.qty
+            qty = chain.requested_quantity
             if qty is not None and quantity < qty:
                 return tape_or_look, f"status says filled, quantity says {quantity} of {qty}"
             if not quantity:
@@ -178,18 +178,19 @@ class Course:
         chain = self.chain
         quantity = chain.filled_quantity
         if _VERIFIER.verify_fill(chain.view()).is_filled:
-            extra = chain.current.qty is not None and quantity is not None and quantity > chain.current.qty
-            return FillOutcome.FILLED, f"overfilled: {quantity} of {chain.current.qty}" if extra else None
+            wanted = chain.requested_quantity
+            extra = wanted is not None and quantity is not None and quantity > wanted
+            return FillOutcome.FILLED, f"overfilled: {quantity} of {wanted}" if extra else None
         status = chain.current.status
         if status is OrderStatus.FILLED and self._is_busted():
-            told = f"filled, then busted to {quantity} of {_of(chain.current.qty)}"
+            told = f"filled, then busted to {quantity} of {_of(chain.requested_quantity)}"
             return (FillOutcome.PARTIALLY_FILLED if quantity else FillOutcome.CANCELED), told
         if status is OrderStatus.FILLED:
             return FillOutcome.UNRESOLVED, "the broker contradicts itself"
         if quantity is None and status is not OrderStatus.REJECTED:
             return FillOutcome.UNRESOLVED, f"{status.value}, but how much was executed before is not known"
         if quantity:
-            return FillOutcome.PARTIALLY_FILLED, f"{status.value} after {quantity} of {_of(chain.current.qty)}"
+            return FillOutcome.PARTIALLY_FILLED, f"{status.value} after {quantity} of {_of(chain.requested_quantity)}"
         if status is OrderStatus.CANCELED and self.cancel_accepted:
             return FillOutcome.TIMED_OUT, "timed out; our cancel is confirmed and nothing was executed"
         return _ENDS[status](status)

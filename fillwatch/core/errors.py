@@ -31,7 +31,7 @@ class Failure(StrEnum):
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same request may be sent again. An ambiguous one may: every operation retried here is idempotent."""
+        """Whether the same request may be sent again. An ambiguous one may: what is retried here is idempotent."""
         return self is not Failure.PERMANENT
 
 

@@ -84,7 +84,7 @@ def final_check(
     `resolution`: seconds after the first cancel was sent during which an end is sought.
     """
     reply = yield AskLook(order_id=chain.current.order_id, since=now, until=now + LAST_LOOK)
-    if chain.is_over:
+    if _is_over(chain):
         return Proof.OVER
     if not chain.first.is_known and chain.first.missing_as_of > -math.inf:
         return Proof.NEVER_SEEN
@@ -92,6 +92,10 @@ def final_check(
         return Proof.LEFT_ALONE
     again = AGAIN_AFTER
     while True:
+        if chain.first.is_known and not chain.current.is_known:  # replaced just now: look at the successor first
+            reply = yield AskLook(order_id=chain.current.order_id, since=reply.now, until=reply.now + LAST_LOOK)
+            if _is_over(chain):
+                return Proof.OVER
         target = chain.current.order_id
         reply = yield AskCancel(order_id=target)
         if reply.sent_at is not None:
@@ -111,7 +115,7 @@ def _look_until(
     """Look at growing intervals; None when the cancel has to be sent again."""
     retry_at = reply.now + (again if reply.cancel is CancelFate.REQUESTED else again / 8.0)
     pause = FIRST_PAUSE
-    while not chain.is_over:
+    while not _is_over(chain):
         if reply.now >= bound:
             return Proof.UNPROVEN
         reply = yield AskLook(order_id=chain.current.order_id, since=min(reply.now + pause, bound), until=bound)
@@ -123,10 +127,15 @@ def _look_until(
 
 def _cancels_again(chain: OrderChain, reply: Reply, target: str, retry_at: float) -> bool:
     """Whether a look was tried since the last cancel and the order may be alive with no cancel under way."""
-    if chain.is_over:
+    if _is_over(chain):
         return False
     if chain.current.order_id != target:
         return True
     if reply.look is None or isinstance(reply.look, Missing) or reply.now < retry_at:
         return False
     return chain.current.status is not OrderStatus.PENDING_CANCEL
+
+
+def _is_over(chain: OrderChain) -> bool:
+    """Asked anew each time: a yield may have changed it, which a type checker cannot know of an attribute."""
+    return chain.is_over

@@ -53,7 +53,7 @@ class OrderStatus(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> OrderStatus:
-        """The status that `text` names: `"filled"`, `"FILLED"`, `"OrderStatus.FILLED"`; `UNKNOWN` for any other word."""
+        """The status `text` names: `"filled"`, `"FILLED"`, `"OrderStatus.FILLED"`; `UNKNOWN` for any other word."""
         word = text.strip().rpartition(".")[2].lower()
         return _BY_NAME.get(word, cls.UNKNOWN)
 

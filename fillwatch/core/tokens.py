@@ -38,6 +38,10 @@ class Terms:
         return cls(burst=burst, rate=(whole + 0.99 - burst) / window, reserve=min(2.0, burst - 1.0))
 
 
+#: Tokens at the start: one to try the keys with, and one to look. More would let a restart double a window.
+START = 2.0
+
+
 class Meter:
     """A token bucket whose level and requests in flight together never exceed the burst.
 
@@ -50,7 +54,7 @@ class Meter:
         self.terms = terms
         self.in_flight = 0
         self.still_until = -math.inf
-        self._level = 1.0
+        self._level = min(START, terms.burst)
         self._at = now
         self._slow_rate = 0.0
         self._slow_until = -math.inf

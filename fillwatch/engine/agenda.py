@@ -22,7 +22,7 @@ class Agenda:
         self._closed = False
 
     def at(self, when: float, call: Callable[[], None]) -> None:
-        """Call `call` at `when` (the loop's clock). There is no taking back: who is called looks whether it is meant."""
+        """Call `call` at `when` (the loop's clock). There is no taking back: who is called checks that it is meant."""
         if self._closed:
             return
         heapq.heappush(self._heap, (when, next(self._number), call))

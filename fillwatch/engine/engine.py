@@ -51,12 +51,13 @@ class FillDetectionEngine:
         self._thread = threading.get_ident()
         await self._group.__aenter__()
         office = self._office = Office(self.broker, self._config, self._on_discrepancy, self._group)
+        opened = False
         try:
             await office.open()
-        except BaseException:
-            await self.aclose()
-            await self._group.__aexit__(None, None, None)
-            raise
+            opened = True
+        finally:
+            if not opened:
+                await self.__aexit__(None, None, None)
         return self
 
     async def __aexit__(

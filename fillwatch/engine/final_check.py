@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Refused, Requested
+from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Refused, Requested, Unknown
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.course import CheckFor
-from fillwatch.core.errors import PermanentError
+from fillwatch.core.errors import Failure, PermanentError, RateLimited
 from fillwatch.core.finality import AskCancel, AskLook, CancelFate, Proof, Reply, final_check
 from fillwatch.core.results import FillResult
 from fillwatch.engine.agenda import Agenda
@@ -89,7 +89,9 @@ class FinalVerificationHandler:
             course.first_cancel = min(course.first_cancel, sent[0])
             case.api_calls += 1
             case.log.info("cancel sent")
-            return await self._broker.cancel(order_id)
+            answer = await self._broker.cancel(order_id)
+            course.cancel_accepted = course.cancel_accepted or _may_have_worked(answer)
+            return answer
 
         start = course.first_cancel if course.first_cancel < self._loop.time() else self._loop.time()
         deadline = max(start + resolution, self._loop.time() + 1.0)
@@ -97,15 +99,20 @@ class FinalVerificationHandler:
             cancel, priority=Priority.CANCEL, deadline=deadline, wanted=wanted, log=case.log
         )
         told = _FATES.get(type(answer), _fate)(answer)
-        if sent and told in (CancelFate.REQUESTED, CancelFate.UNKNOWN):
-            course.cancel_accepted = True
         case.log.info("cancel: {}", told.value)
         return Reply(now=self._loop.time(), cancel=told, sent_at=sent[0] if sent else None)
 
 
+def _may_have_worked(answer: CancelAnswer) -> bool:
+    """Whether an end of the order may be this cancel's doing; a 429 was turned away at the door."""
+    return isinstance(answer, Requested) or (
+        isinstance(answer, Unknown) and answer.error.failure is not Failure.RATE_LIMITED
+    )
+
+
 def _fate(answer: object) -> CancelFate:
     """What an answer that is no plain one came to: a refusal if the broker surely said no, else unknown."""
-    if isinstance(answer, Refused | PermanentError):
+    if isinstance(answer, Refused | PermanentError | RateLimited):
         return CancelFate.REFUSED
     return CancelFate.UNKNOWN
 

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from fillwatch.brokers.base import Quota
 from fillwatch.core.config import RateLimit
 from fillwatch.core.errors import EngineClosed
-from fillwatch.core.tokens import ENOUGH, Meter, Terms
+from fillwatch.core.tokens import ENOUGH, START, Meter, Terms
 from fillwatch.engine.turns import Permit, Priority, Turns
 
 __all__ = ["Permit", "Priority", "RateLimiter"]
@@ -211,13 +211,15 @@ class RateLimiter:
         self._meter.refit(Terms.of(limit * self.rate.share, self.rate.window_seconds), now)
 
     def _kept_from(self, priority: Priority) -> float:
-        """Tokens that must stay behind. The first request of all need not wait until a reserve has gathered."""
-        yields = (
-            self._in_a_row >= YIELD_AFTER and priority > self._favoured and self._queue.next_class() is self._favoured
-        )
-        if priority is Priority.CANCEL or not self.granted or yields:
+        """Tokens that must stay behind. The first requests of all need not wait until a reserve has gathered."""
+        if priority is Priority.CANCEL or self.granted < START or self._yields_to(priority):
             return 0.0
         return self._meter.terms.reserve
+
+    def _yields_to(self, priority: Priority) -> bool:
+        """Whether the class that was served last has had its turns, and this one is below it."""
+        had_its_turns = self._in_a_row >= YIELD_AFTER and priority > self._favoured
+        return had_its_turns and self._queue.next_class() is self._favoured
 
     def _seconds_until(self, priority: Priority, now: float) -> float:
         """Seconds until a request of this class may go if nothing ends before; never less for a lower class."""

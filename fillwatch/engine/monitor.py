@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
 from fillwatch.core.finality import Proof
-from fillwatch.core.results import ConsistencyResult, FillOutcome, FillResult
+from fillwatch.core.results import ConsistencyResult, FillResult
 from fillwatch.core.schedule import audit_interval
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
@@ -52,7 +52,7 @@ async def pursue(case: Case, desk: Desk) -> None:
         check = await desk.consistency.validate_fill_consistency(case.order_id, symbol=result.symbol)
     if not case.consistency.done():
         case.consistency.set_result(check)
-    if result.outcome is FillOutcome.UNRESOLVED:
+    if not _is_complete(result):
         await _audit(case, desk)
 
 
@@ -60,7 +60,7 @@ async def _until_finished(case: Case, desk: Desk) -> Finish:
     loop = asyncio.get_running_loop()
     wants = _Wanting(case, desk)
     while True:
-        step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.has_tape)
+        step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.tape.exists)
         match step:
             case Finish():
                 return step
@@ -82,7 +82,7 @@ async def _final_check(case: Case, desk: Desk, purpose: CheckFor) -> None:
 
 
 async def _audit(case: Case, desk: Desk) -> None:
-    """No end is known: look on at growing intervals until there is one. The engine makes the amendment."""
+    """Something is not known yet: look on at growing intervals until it is, and amend the result."""
     case.audits = 0
     case.course.unproven = None
     desk.reader.audit(case)
@@ -91,13 +91,19 @@ async def _audit(case: Case, desk: Desk) -> None:
     while True:
         wanted = None
         if case.chain.is_over:
-            step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.has_tape)
-            if isinstance(step, Finish) and step.outcome.is_end:
+            desk.amend(case)
+            if case.told is not None and _is_complete(case.told):
                 case.audits = None
-                desk.amend(case)
                 return
-            wanted = step.wants if isinstance(step, Wait) else Wants.TAPE
+            wanted = Wants.TAPE if desk.reader.tape.exists else Wants.LOOK
         await wants.rest(Wait(until=loop.time() + audit_interval(case.audits), wants=wanted))
+
+
+def _is_complete(result: FillResult) -> bool:
+    """Whether nothing is left to be learnt: an end, its quantity, and the price of what was executed."""
+    if not result.outcome.is_end or result.fill_quantity is None:
+        return False
+    return not result.fill_quantity or result.fill_price is not None
 
 
 class _Wanting:
@@ -132,7 +138,7 @@ class _Wanting:
         case, reader = self._case, self._desk.reader
         match wants:
             case Wants.TAPE:
-                reader.want_tape(case)
+                reader.tape.want(case)
                 if self._pause > FIRST_WANT:  # the tape alone did not do
                     reader.want_look(case, case.chain.current.order_id, now)
             case Wants.LOOK:

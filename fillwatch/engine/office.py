@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator
 from types import MappingProxyType
 
 from fillwatch.brokers.base import Broker, Operation, Positions
+from fillwatch.core.booking import record_chain
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.course import Finish
 from fillwatch.core.errors import BrokerError, EngineClosed, KeysRefused, TransientError
 from fillwatch.core.evidence import Route, Unanswered
-from fillwatch.core.orders import OrderStatus
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import Amendment, FillOutcome, FillResult, Transition
-from fillwatch.core.tape import ZERO
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case, Wishes
 from fillwatch.engine.channel import Channel
@@ -27,7 +26,8 @@ from fillwatch.engine.monitor import Desk, pursue
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
 from fillwatch.engine.report import amendment, fill_result
-from fillwatch.engine.snapshot import EngineSnapshot, WatchSnapshot
+from fillwatch.engine.snapshot import EngineSnapshot
+from fillwatch.engine.telling import log_change, log_result, picture
 from fillwatch.engine.wire import Wire
 from fillwatch.logs import order_logger, plain_logger
 
@@ -59,7 +59,7 @@ class Office:
         self.consistency = StateConsistencyValidator(
             self.book,
             read_positions=self._read_positions,
-            read_fills=self._read_fills if self._reader.has_tape else None,
+            read_fills=self._read_fills if self._reader.tape.exists else None,
             lag=lag,
             on_discrepancy=on_discrepancy,
         )
@@ -142,7 +142,7 @@ class Office:
         """The picture of this moment."""
         now, limiter = self._loop.time(), self._wire.limiter
         return EngineSnapshot(
-            watches=tuple(_picture(case, now) for case in self._tasks if case.is_live or case.is_audited),
+            watches=tuple(picture(case, now) for case in self._tasks if case.is_live or case.is_audited),
             level=limiter.level,
             in_flight=limiter.in_flight,
             waiting=limiter.waiting,
@@ -180,7 +180,7 @@ class Office:
             case.result.set_result(result)
         case.changes.close()
         self._counts[result.outcome.value] += 1
-        _log_result(case, result, self.config)
+        log_result(case, result, self.config.slippage_limit)
         if result.outcome.is_end:
             self._keep(case)
         return result
@@ -202,16 +202,16 @@ class Office:
         """Something was learnt: book it, log it, and amend what was told if it was told already."""
         if len(case.chain.ids) > 1:
             self._reader.follow(case)
-        self._book(case)
+        record_chain(self.book, case.chain, self._loop.time())
         for change in changes:
-            _log_change(case, change)
+            log_change(case, change)
         if not case.is_live:
             self._amend(case)
 
     def _amend(self, case: Case) -> None:
         if case.told is None:
             return
-        step = case.course.next_step(case.terms(), self._loop.time(), has_tape=self._reader.has_tape)
+        step = case.course.next_step(case.terms(), self._loop.time(), has_tape=self._reader.tape.exists)
         if not isinstance(step, Finish):
             return
         today = fill_result(case, step, slippage_limit=self.config.slippage_limit)
@@ -226,29 +226,6 @@ class Office:
         if today.outcome.is_end:
             self._keep(case)
 
-    def _book(self, case: Case) -> None:
-        """Bring the position book up to date; a successor's quantity may hold its predecessors', which are taken off."""
-        total = case.chain.filled_quantity
-        if total is None:
-            return
-        earlier = ZERO
-        links = [*case.chain.links()]
-        for number, link in enumerate(links):
-            own = total - earlier if number == len(links) - 1 else (link.filled_quantity or ZERO)
-            earlier += own
-            view = link.view()
-            if view.symbol and view.side is not None:
-                self.book.record(
-                    link.order_id,
-                    symbol=view.symbol,
-                    side=view.side,
-                    quantity=own,
-                    as_of=link.seen_as_of if link.seen_as_of > -math.inf else self._loop.time(),
-                    at=view.filled_at,
-                    created_at=view.created_at,
-                    busts=sum(len(tape.voided) for tape in link.tapes.values()),
-                )
-
     async def _read_positions(self) -> Positions | Unanswered:
         try:
             return await self._wire.ask(Priority.POSITION, self._broker.positions, operation=Operation.POSITIONS)
@@ -258,45 +235,4 @@ class Office:
             return Unanswered(error=TransientError(str(error)), route=Route.POSITIONS, as_of=self._loop.time())
 
     async def _read_fills(self) -> None:
-        await self._reader.tape_read()
-
-
-def _picture(case: Case, now: float) -> WatchSnapshot:
-    belief, seen = case.chain.current, case.chain.seen_as_of
-    return WatchSnapshot(
-        order_id=case.order_id,
-        symbol=belief.view().symbol,
-        status=belief.status,
-        filled_quantity=case.chain.filled_quantity,
-        requested_quantity=belief.qty,
-        age=now - seen if seen > -math.inf else math.inf,
-        route=belief.route,
-        elapsed=now - case.started,
-        audited=case.is_audited,
-    )
-
-
-def _log_change(case: Case, change: Transition) -> None:
-    view = case.chain.current.view()
-    level = "WARNING" if change.surprising else "INFO"
-    before = "first seen" if change.before is None else change.before.value
-    case.log.log(
-        level,
-        "{} -> {}: {} {} {}: {} of {} filled, {} left ({})",
-        *(before, change.status.value, change.order_id, view.side.value if view.side else "?", view.symbol),
-        *(view.filled_qty, view.qty, view.leaves_qty, change.route.value if change.route else "?"),
-    )
-    if change.status is OrderStatus.UNKNOWN and view.raw_status:
-        case.log.warning("the broker's status {!r} is not known; taken for alive", view.raw_status)
-
-
-def _log_result(case: Case, result: FillResult, config: FillDetectionConfig) -> None:
-    unresolved = result.outcome is FillOutcome.UNRESOLVED
-    case.log.log(
-        "WARNING" if unresolved else "INFO",
-        "result: {}: {} of {} at {} by {}; {}",
-        *(result.outcome.value, result.fill_quantity, result.requested_quantity, result.fill_price),
-        *(result.detection_method, result.reason or "complete"),
-    )
-    if result.slippage_exceeded:
-        case.log.warning("slippage {:.4f} % exceeds {} %: for review", result.slippage, config.slippage_limit)
+        await self._reader.tape.until_read()

@@ -10,14 +10,14 @@ import asyncio
 
 from fillwatch.brokers.base import Broker, Fills, Listing
 from fillwatch.core.errors import BrokerError, EngineClosed
-from fillwatch.core.evidence import Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.schedule import STRAYS, YOUNG, Outlook, Read, cheapest
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.sweep import Sweep
-from fillwatch.engine.tape_feed import TapeFeed
+from fillwatch.engine.tape_feed import TapeReader
 from fillwatch.engine.wire import Wire
 from fillwatch.logs import plain_logger
 
@@ -35,20 +35,16 @@ class Reader:
         self._broker = broker
         self._wire = wire
         self._agenda = agenda
-        self._book = book
         self._loop = asyncio.get_running_loop()
         self._log = plain_logger()
+        self._kick = asyncio.Event()
         self._due: dict[tuple[Case, str], None] = {}
         self._urgent: dict[tuple[Case, str], None] = {}
-        self._tape_wanted: dict[Case, float] = {}
-        self._tape_waiters: list[tuple[float, asyncio.Future[None]]] = []
-        self._feed = TapeFeed()
-        self._tape_asked = -1e9
+        self.tape = TapeReader(broker, self.index, book, self._kick)
         self._sweep: Sweep | None = None
         self._pages = 1
         self._last = Read.NOTHING
         self._asking: set[Priority] = set()
-        self._kick = asyncio.Event()
 
     def add(self, case: Case) -> None:
         """Look at this case from now on, first at once."""
@@ -84,37 +80,15 @@ class Reader:
         else:
             self._agenda.at(since, want)
 
-    def want_tape(self, case: Case) -> None:
-        """Somebody waits for the tape, from the beginning of this order on."""
-        best = case.chain.first.best
-        if best is not None:
-            self._feed.reach_back(best.created_at or best.submitted_at)
-        self._tape_wanted.setdefault(case, self._loop.time())
-        self._kick.set()
-
-    async def tape_read(self) -> None:
-        """Wait until the tape has been read to its end, asked from now on."""
-        if not self._feed.is_ready:
-            return
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._tape_waiters.append((self._loop.time(), done))
-        self._kick.set()
-        await done
-
     def reschedule(self, case: Case) -> None:
         """The intervals may have become shorter."""
         self._mark_due(case)
-
-    @property
-    def has_tape(self) -> bool:
-        """Whether the broker has a tape to read."""
-        return self._broker.caps.fills_page_size > 0
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""
         while True:
             self._kick.clear()
-            if self._urgent or self._tape_wanted or self._tape_waiters:
+            if self._urgent or self.tape.is_wanted:
                 self._ask(group, Priority.FINAL_CHECK)
             if self._choose(spare=self._wire.limiter.is_full) is not Read.NOTHING:
                 self._ask(group, Priority.POLL)
@@ -165,9 +139,9 @@ class Reader:
                 pages=self._pages,
                 lists=caps.page_size > 0,
                 sweeping=self._sweep is not None,
-                tape=caps.fills_page_size > 0 and self._feed.is_ready,
-                tape_wanted=bool(self._tape_wanted or self._tape_waiters),
-                tape_age=self._loop.time() - self._tape_asked,
+                tape=self.tape.is_ready,
+                tape_wanted=self.tape.is_wanted,
+                tape_age=self.tape.age,
                 spare=spare,
                 last=self._last,
             )
@@ -184,7 +158,7 @@ class Reader:
             case Read.PAGE:
                 return await self._list()
             case Read.TAPE:
-                return await self._tape()
+                return await self.tape.read()
 
     async def _look(self) -> Answer:
         case, order_id = self._next_by_id()
@@ -195,6 +169,8 @@ class Reader:
             case.unanswered(look)
         else:
             case.absorb(look, self._loop.time())
+            if isinstance(look, Seen):
+                self.tape.begin(look.order)
         return look
 
     def _next_by_id(self) -> tuple[Case, str]:
@@ -226,12 +202,13 @@ class Reader:
 
     def _absorb_page(self, sweep: Sweep, page: Listing) -> None:
         now = self._loop.time()
-        for order in page.orders:
+        for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
             case = self.index.get(order.order_id)
             if case is not None:
                 case.is_stray = False
                 case.api_calls += 1
                 case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), now)
+                self.tape.begin(order)
         if sweep is not self._sweep:
             return
         if sweep.take(page):
@@ -254,41 +231,6 @@ class Reader:
             for case in strays:
                 case.is_stray = False
         return [case for case in cases if not case.is_stray]
-
-    async def _tape(self) -> Answer:
-        self._tape_asked = self._loop.time()
-        feed = self._feed
-        began = self._tape_asked if feed.began is None else feed.began
-        start = feed.start
-        page = await self._broker.fills(after=feed.after, page_token=feed.token)
-        now = self._loop.time()
-        if isinstance(page, Unanswered):
-            feed.restart()
-            for case in [*self._tape_wanted]:
-                case.unanswered(page)
-        else:
-            for row in page.executions:
-                self._book.record_execution(row, as_of=page.as_of)
-                case_of_row = self.index.get(row.order_id)
-                if case_of_row is not None:
-                    case_of_row.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), now)
-            self._finish_tape(feed.take(page, began, start))
-        return page
-
-    def _finish_tape(self, as_of: float | None) -> None:
-        """The tape is known as of this moment: tell those who waited since before it."""
-        if as_of is None:
-            return
-        for asked, waiter in [*self._tape_waiters]:
-            if asked <= as_of:
-                self._tape_waiters.remove((asked, waiter))
-                if not waiter.done():
-                    waiter.set_result(None)
-        for case, wanted in [*self._tape_wanted.items()]:
-            if wanted <= as_of:
-                del self._tape_wanted[case]
-                case.api_calls += 1
-                case.read_tape(as_of)
 
     def _asked(self, case: Case, order_id: str) -> None:
         """A request that covers this look is being sent: it is due again after the order's interval."""

@@ -1,10 +1,17 @@
-"""The FILL activities as a feed: where it has been read to, and where the next read begins."""
+"""The FILL activities as a feed: where it has been read to, where the next read begins, and who waits for it."""
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from fillwatch.brokers.base import Fills
+from fillwatch.brokers.base import Broker, Fills
+from fillwatch.core.evidence import Executed, Route, Unanswered
+from fillwatch.core.orders import OrderSnapshot
+from fillwatch.core.positions import PositionBook
+from fillwatch.engine.case import Case
 
 #: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
 OVERLAP = timedelta(seconds=5)
@@ -56,3 +63,95 @@ class TapeFeed:
     def restart(self) -> None:
         """A page went unanswered: begin the read anew."""
         self.token, self.began = None, None
+
+
+class TapeReader:
+    """Reads the tape a page at a time: its rows go to the book and to the cases they concern."""
+
+    def __init__(self, broker: Broker, index: Mapping[str, Case], book: PositionBook, kick: asyncio.Event) -> None:
+        self._broker = broker
+        self._index = index
+        self._book = book
+        self._kick = kick
+        self._loop = asyncio.get_running_loop()
+        self._feed = TapeFeed()
+        self._cases: dict[Case, float] = {}
+        self._waiters: list[tuple[float, asyncio.Future[None]]] = []
+        self._asked = -math.inf
+
+    @property
+    def exists(self) -> bool:
+        """Whether the broker has a tape to read."""
+        return self._broker.caps.fills_page_size > 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the tape can be read: there is one, and it is known from where."""
+        return self.exists and self._feed.is_ready
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for it."""
+        return self.is_ready and bool(self._cases or self._waiters)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last asked."""
+        return self._loop.time() - self._asked
+
+    def begin(self, order: OrderSnapshot) -> None:
+        """The first order that is seen says from where the tape is of interest."""
+        if not self._feed.is_ready:
+            self._feed.reach_back(order.created_at or order.submitted_at)
+
+    def want(self, case: Case) -> None:
+        """A case waits for the tape, from the beginning of its order on."""
+        best = case.chain.first.best
+        if best is not None:
+            self._feed.reach_back(best.created_at or best.submitted_at)
+        self._cases.setdefault(case, self._loop.time())
+        self._kick.set()
+
+    async def until_read(self) -> None:
+        """Wait until the tape has been read to its end, asked from now on; at once if there is nothing to read."""
+        if not self.is_ready:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append((self._loop.time(), done))
+        self._kick.set()
+        await done
+
+    async def read(self) -> Fills | Unanswered:
+        """One page, as one request on the wire."""
+        self._asked = now = self._loop.time()
+        feed = self._feed
+        began = now if feed.began is None else feed.began
+        start = feed.start
+        page = await self._broker.fills(after=feed.after, page_token=feed.token)
+        if isinstance(page, Unanswered):
+            feed.restart()
+            for case in [*self._cases]:
+                case.unanswered(page)
+            return page
+        for row in page.executions:
+            self._book.record_execution(row, as_of=page.as_of)
+            of = self._index.get(row.order_id)
+            if of is not None:
+                of.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), self._loop.time())
+        self._finish(feed.take(page, began, start))
+        return page
+
+    def _finish(self, as_of: float | None) -> None:
+        """The tape is known as of this moment: tell those who have waited since before it."""
+        if as_of is None:
+            return
+        for asked, waiter in [*self._waiters]:
+            if asked <= as_of:
+                self._waiters.remove((asked, waiter))
+                if not waiter.done():
+                    waiter.set_result(None)
+        for case, wanted in [*self._cases.items()]:
+            if wanted <= as_of:
+                del self._cases[case]
+                case.api_calls += 1
+                case.read_tape(as_of)

@@ -22,7 +22,7 @@ class OrderWatch:
     `await` raises `EngineClosed` (with `.belief`) if the engine is left before the result, and nothing else.
     """
 
-    __slots__ = ("_case", "_release")
+    __slots__ = ("__weakref__", "_case", "_release")
 
     def __init__(self, case: Case, release: Callable[[Case], None]) -> None:
         self._case = case

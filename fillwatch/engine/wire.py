@@ -62,7 +62,7 @@ class Wire:
         on_sent: Callable[[float], None] | None = None,
         operation: Operation | None = None,
     ) -> T | None:
-        """As `ask`, but `wanted` is asked when the permit is there: if not, the permit goes back; the answer is None."""
+        """As `ask`, but if `wanted()` is false once the permit is there, it goes back and the answer is None."""
         permit = await self.limiter.acquire(priority)
         if not wanted():
             permit.give_back()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from fillwatch.brokers.base import Listing
 from fillwatch.core.errors import BrokerError, RateLimited
@@ -23,6 +24,7 @@ LONGEST_SILENCE = 60.0
 #: Differences of clock readings smaller than this are rounding.
 ROUNDING = 1e-6
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 REQUESTS = frozenset(
     {"look", "look_by_client_id", "list", "fills", "submit", "cancel", "positions", "account", "clock"}
 )
@@ -144,11 +146,19 @@ def needless_cancels(history: History, ledger: Ledger, terms: Terms) -> Iterator
         elif line.op == "cancel":
             (lost.add if line.phase is Phase.FAIL else lost.discard)(line.order)
         elif line.op == "watch" and line.phase is Phase.INVOKE:
-            watched[line.order] = line.t
-            ends.pop(line.order, None)  # what an answer had shown before is not the watch's to know
-        for order in shown(line):
+            watched.setdefault(line.order, line.t)
+        for order in _followed(shown(line), watched):
             if order.status.is_terminal and order.status is not OrderStatus.REPLACED:  # that can be taken back
                 ends.setdefault(order.order_id, line.t)
+
+
+def _followed(orders: tuple[OrderSnapshot, ...], watched: dict[str, float]) -> Iterator[OrderSnapshot]:
+    """Those of an answer's orders that are watched, or known by then to be what a watched order became."""
+    for order in sorted(orders, key=lambda order: order.created_at or _NEVER):
+        if order.order_id in watched:
+            if order.replaced_by is not None:
+                watched.setdefault(order.replaced_by, watched[order.order_id])
+            yield order
 
 
 def shown(line: Line) -> tuple[OrderSnapshot, ...]:

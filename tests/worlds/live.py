@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fillwatch.engine.engine import FillDetectionEngine
-
 from fillwatch.core.config import FillDetectionConfig
+from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.simulator import NO_FAULTS, Faults, Ledger, SimulatedBroker, World
 from fillwatch.testing.checker import check
 from fillwatch.testing.history import History, Phase

@@ -6,11 +6,10 @@ import asyncio
 import gc
 import weakref
 
-from fillwatch.engine.engine import FillDetectionEngine
-
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.core.results import FillOutcome
+from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.testing import run_virtual, virtual
 from tests.worlds.live import live

@@ -15,6 +15,9 @@ from fillwatch.brokers.alpaca.keys import Credentials, Endpoint, Scheme
 from fillwatch.core.errors import AmbiguousError, BrokerError, PermanentError, TransientError
 from fillwatch.core.text import plain
 
+#: What takes the network's place under a client, so that no other module has to name the HTTP library.
+Wire = httpx.AsyncBaseTransport
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:

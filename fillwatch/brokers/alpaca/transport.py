@@ -11,19 +11,15 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from fillwatch.brokers.alpaca.answers import Lost, RateHeaders, Reply
-from fillwatch.brokers.alpaca.client import Call, Caps, Client, Timeouts, is_pool_timeout
+from fillwatch.brokers.alpaca.client import Call, Caps, Client, Timeouts, Wire, is_pool_timeout
 from fillwatch.brokers.alpaca.keys import Credentials, Endpoint
 from fillwatch.brokers.base import Quota
 from fillwatch.core.errors import TransientError
 from fillwatch.core.text import plain
-
-if TYPE_CHECKING:
-    import httpx
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -51,7 +47,7 @@ class Transport:
         *,
         timeouts: Timeouts | None = None,
         caps: Caps | None = None,
-        wire: httpx.AsyncBaseTransport | None = None,
+        wire: Wire | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials

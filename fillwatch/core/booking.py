@@ -1,0 +1,36 @@
+"""From a chain of beliefs to the position book."""
+
+from __future__ import annotations
+
+import math
+
+from fillwatch.core.chain import OrderChain
+from fillwatch.core.positions import PositionBook
+from fillwatch.core.tape import ZERO
+
+
+def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
+    """Bring `book` up to date with what `chain` has executed; nothing as long as that is not known.
+
+    A successor's quantity may hold its predecessors', which are taken off.
+    """
+    total = chain.filled_quantity
+    if total is None:
+        return
+    earlier = ZERO
+    links = [*chain.links()]
+    for link in links:
+        own = total - earlier if link is links[-1] else (link.filled_quantity or ZERO)
+        earlier += own
+        view = link.view()
+        if view.symbol and view.side is not None:
+            book.record(
+                link.order_id,
+                symbol=view.symbol,
+                side=view.side,
+                quantity=own,
+                as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
+                at=view.filled_at,
+                created_at=view.created_at,
+                busts=sum(len(tape.voided) for tape in link.tapes.values()),
+            )

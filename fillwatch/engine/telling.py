@@ -1,0 +1,55 @@
+"""How a case is told in the log and in a snapshot."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from fillwatch.core.orders import OrderStatus
+from fillwatch.core.results import FillOutcome, FillResult, Transition
+from fillwatch.engine.case import Case
+from fillwatch.engine.snapshot import WatchSnapshot
+
+
+def picture(case: Case, now: float) -> WatchSnapshot:
+    """The case at this moment."""
+    belief, seen = case.chain.current, case.chain.seen_as_of
+    return WatchSnapshot(
+        order_id=case.order_id,
+        symbol=belief.view().symbol,
+        status=belief.status,
+        filled_quantity=case.chain.filled_quantity,
+        requested_quantity=belief.qty,
+        age=now - seen if seen > -math.inf else math.inf,
+        route=belief.route,
+        elapsed=now - case.started,
+        audited=case.is_audited,
+    )
+
+
+def log_change(case: Case, change: Transition) -> None:
+    """One line for a transition, at WARNING if the status should not follow the one before."""
+    view = case.chain.current.view()
+    level = "WARNING" if change.surprising else "INFO"
+    before = "first seen" if change.before is None else change.before.value
+    case.log.log(
+        level,
+        "{} -> {}: {} {} {}: {} of {} filled, {} left ({})",
+        *(before, change.status.value, change.order_id, view.side.value if view.side else "?", view.symbol),
+        *(view.filled_qty, view.qty, view.leaves_qty, change.route.value if change.route else "?"),
+    )
+    if change.status is OrderStatus.UNKNOWN and view.raw_status:
+        case.log.warning("the broker's status {!r} is not known; taken for alive", view.raw_status)
+
+
+def log_result(case: Case, result: FillResult, slippage_limit: Decimal | None) -> None:
+    """The final result, and a warning if it was bought too dearly."""
+    unresolved = result.outcome is FillOutcome.UNRESOLVED
+    case.log.log(
+        "WARNING" if unresolved else "INFO",
+        "result: {}: {} of {} at {} by {}; {}",
+        *(result.outcome.value, result.fill_quantity, result.requested_quantity, result.fill_price),
+        *(result.detection_method, result.reason or "complete"),
+    )
+    if result.slippage_exceeded:
+        case.log.warning("slippage {:.4f} % exceeds {} %: for review", result.slippage, slippage_limit)
