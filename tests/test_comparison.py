@@ -13,7 +13,8 @@ from fillwatch.cli.comparison import Kind, Told, judge, percentile
 from fillwatch.cli.facts import Fact, read_fact
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.core.results import Amendment, AmendmentKind, FillOutcome, FillResult
-from fillwatch.simulator import Fate, SimulatedBroker, World
+from fillwatch.simulator import Fate, Op, SimulatedBroker, World
+from fillwatch.simulator import Kind as Fault
 from fillwatch.testing import run_virtual
 
 REQUEST = OrderRequest(
@@ -222,3 +223,25 @@ def test_percentiles_are_values_that_occurred() -> None:
     assert [percentile(values, share) for share in (0.5, 0.99, 1.0)] == [50.0, 99.0, 100.0]
     assert percentile([2.0, 1.0], 0.5) == 1.0
     assert percentile([], 0.5) is None
+
+
+def test_a_cancel_of_ours_that_nobody_answered_may_have_ended_it_or_not() -> None:
+    theirs = lived(F.CANCELED_BY_OTHERS)
+    perhaps = replace(theirs, unanswered=(START + 0.1,))
+    assert kinds(perhaps, truthful(perhaps, End.TIMED_OUT)) == []
+    assert kinds(perhaps, truthful(perhaps, End.CANCELED)) == []
+    assert kinds(perhaps, truthful(perhaps, End.EXPIRED)) == [Kind.WRONG_END]
+
+
+def test_an_unanswered_cancel_is_read_from_the_arrivals() -> None:
+    async def live() -> tuple[Fact, Fact]:
+        world = World(3, clock=asyncio.get_running_loop().time)
+        struck, spared = (world.place(REQUEST, F.NEVER) for _ in range(2))
+        world.strike(Fault.RESET_BEFORE, Op.CANCEL)
+        await SimulatedBroker(world).cancel(struck)
+        await SimulatedBroker(world).cancel(spared)
+        return read_fact(world.ledger, struck), read_fact(world.ledger, spared)
+
+    struck, spared = run_virtual(live, start=START)
+    assert (len(struck.unanswered), len(struck.cancels)) == (1, 0)
+    assert (len(spared.unanswered), len(spared.cancels)) == (0, 1)

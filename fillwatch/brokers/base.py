@@ -101,7 +101,7 @@ class Fills:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Positions:
-    """Signed quantity by symbol (shorts negative; a symbol that is absent is flat). `at`: the broker's time, if told."""
+    """Signed quantity by symbol (shorts negative; absent is flat). `at`: the broker's time, if told."""
 
     quantities: Mapping[str, Decimal]
     as_of: float

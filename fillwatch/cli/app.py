@@ -69,7 +69,7 @@ def demo(
     faults: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="The share of requests that something happens to.")
     ] = 0.10,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds an order may take before it is cancelled.")] = 12.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds an order may take before it is cancelled.")] = 10.0,
     report: Annotated[
         Path | None,
         typer.Option(help="Where to write the JSON report.", show_default="reports/demo-seed-N.json", dir_okay=False),
@@ -97,16 +97,18 @@ def demo(
     try:
         with shown(demo_screen.draw, demo_screen.teller()) as show:
             run = asyncio.run(demonstration.demonstrate(settings, show))
-        path = reports.write(run, report)
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing was compared", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
-        _give_up(f"the demonstration could not be run or its report not be written: {error}")
+        _give_up(f"the simulated broker could not be started: {error}")
     typer.echo()
     for line in reports.lines(run):
         typer.echo(line)
-    typer.echo(f"{'report':<15} {path}")
+    try:
+        typer.echo(f"{'report':<15} {reports.write(run, report)}")
+    except OSError as error:
+        _give_up(f"the report could not be written: {error}")
     good = reports.is_good(run)
     verdict = "every result agrees with the ledger" if good else "NOT every result is true, or the limit was broken"
     console().print(verdict, style="bold green" if good else "bold red")

@@ -136,10 +136,12 @@ def true_outcomes(fact: Fact, t: float) -> frozenset[FillOutcome]:
 
 
 def _without_execution(fact: Fact, status: OrderStatus, t: float) -> set[FillOutcome]:
-    if status is OrderStatus.CANCELED and any(at <= t for at in fact.cancels):
-        # Whose cancel ended it cannot be known where somebody else's may have come first.
-        return {FillOutcome.TIMED_OUT} | (set() if fact.needs_cancel else {FillOutcome.CANCELED})
-    return {_UNEXECUTED[status]}
+    if status is not OrderStatus.CANCELED:
+        return {_UNEXECUTED[status]}
+    # Whose cancel ended it cannot be known where somebody else's may have come first, or ours may not have come at all.
+    ours, perhaps_ours = (any(at <= t for at in times) for times in (fact.cancels, fact.unanswered))
+    outcomes = {FillOutcome.TIMED_OUT} if ours or perhaps_ours else set()
+    return outcomes if ours and fact.needs_cancel else outcomes | {FillOutcome.CANCELED}
 
 
 def _wrong_end(fact: Fact, word: FillResult, t: float) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ class Settings:
     orders: int = 250
     seed: int = 0
     faults: float = 0.10
-    timeout: float = 12.0
+    timeout: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

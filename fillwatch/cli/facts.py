@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from fillwatch.core.orders import OrderStatus
+from fillwatch.simulator.answers import Op
 from fillwatch.simulator.fates import Fate
 from fillwatch.simulator.ledger import Ledger
 
@@ -35,9 +36,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One order and what replaced it. `cancels`: when a cancel of ours was accepted. Times are clock seconds.
+    """One order and what replaced it. Times are clock seconds; `states` and `words` are in the order of time.
 
-    `needs_cancel`: nobody but us could have ended it. `states` and `words` are in the order of time.
+    `needs_cancel`: nobody but us could have ended it. `cancels`: when a cancel of ours was accepted; `unanswered`: when
+    one arrived and got no answer that tells what became of it.
     """
 
     order_id: str
@@ -47,6 +49,7 @@ class Fact:
     states: tuple[State, ...]
     words: tuple[Word, ...]
     cancels: tuple[float, ...]
+    unanswered: tuple[float, ...] = ()
 
     @property
     def ended_at(self) -> float | None:
@@ -82,7 +85,8 @@ class Fact:
 
 def read_fact(ledger: Ledger, order_id: str) -> Fact:
     """The fact of one order, its successors included. `KeyError` for an id that does not exist."""
-    chain = [ledger.truth(member) for member in ledger.chain(order_id)]
+    ids = ledger.chain(order_id)
+    chain = [ledger.truth(member) for member in ids]
     times = sorted({trade.t for truth in chain for trade in truth.trades})
     return Fact(
         order_id=order_id,
@@ -105,4 +109,9 @@ def read_fact(ledger: Ledger, order_id: str) -> Fact:
             if OrderStatus.parse(raw) is not OrderStatus.REPLACED
         ),
         cancels=tuple(cancel.t for truth in chain for cancel in truth.cancels if cancel.status == 204),
+        unanswered=tuple(
+            arrival.t
+            for arrival in ledger.arrivals
+            if arrival.operation == Op.CANCEL and arrival.target in ids and (arrival.fault or arrival.status == 0)
+        ),
     )

@@ -192,7 +192,7 @@ class Course:
         if quantity:
             return FillOutcome.PARTIALLY_FILLED, f"{status.value} after {quantity} of {_of(chain.requested_quantity)}"
         if status is OrderStatus.CANCELED and self.cancel_accepted:
-            return FillOutcome.TIMED_OUT, "timed out; our cancel is confirmed and nothing was executed"
+            return FillOutcome.TIMED_OUT, "timed out; canceled after our cancel, nothing was executed"
         return _ENDS[status](status)
 
 

@@ -71,7 +71,7 @@ Question = AskLook | AskCancel
 Dialogue = Generator[Question, Reply, Proof]
 
 #: Seconds that a last look may take before the cancel goes out without its answer.
-LAST_LOOK = 3.0
+LAST_LOOK = 10.0
 #: Seconds that are given to the look after a cancel even if the bound has passed before it was sent.
 LEAST_LOOK = 1.0
 

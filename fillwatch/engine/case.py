@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -68,6 +69,9 @@ class Case:
         self.detected_by: Route | None = None
         #: For the reader: whether the list fails to show the order, so that it has to be asked by id.
         self.is_stray = False
+        #: When the reader last got to know an id of the order, and when the tape was last taken back for it.
+        self.indexed_at = self.started
+        self.tape_since = -math.inf
         self.changes: Channel[Transition] = Channel()
         self.result: asyncio.Future[FillResult] = loop.create_future()
         self.consistency: asyncio.Future[ConsistencyResult] = loop.create_future()

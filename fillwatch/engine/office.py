@@ -35,6 +35,8 @@ from fillwatch.logs import order_logger, plain_logger
 AMENDMENTS_KEPT, ENDED_KEPT = 1_000, 2_000
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
+#: Seconds before the positions are asked for again if they did not come at the start; doubled, at most the second.
+BASELINE_PAUSE, LONGEST_BASELINE_PAUSE = 0.5, 8.0
 
 
 class Office:
@@ -76,7 +78,7 @@ class Office:
         self._amendments: Channel[Amendment] = Channel()
         self._kept: deque[Amendment] = deque(maxlen=AMENDMENTS_KEPT)
         self._counts: Counter[str] = Counter()
-        self._running: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Check the keys by reading the positions, and begin to look. Raises `KeysRefused`."""
@@ -87,7 +89,8 @@ class Office:
             raise answer.error
         else:
             plain_logger().warning("the broker did not answer at the start: {}; watching all the same", answer.error)
-        self._running = self._group.create_task(self._reader.run(self._group), name="fillwatch-reader")
+            self._background.append(self._group.create_task(self._seek_baseline(), name="fillwatch-baseline"))
+        self._background.append(self._group.create_task(self._reader.run(self._group), name="fillwatch-reader"))
 
     def live(self, order_id: str) -> Case | None:
         """The case of this order whose result is still to come."""
@@ -154,7 +157,7 @@ class Office:
         for case in [*self._tasks, *self._ended]:
             case.end(EngineClosed(f"the engine was left while {case.order_id} was watched", case.chain.current))
         self._agenda.close()
-        for task in [*self._tasks.values(), *([self._running] if self._running else [])]:
+        for task in [*self._tasks.values(), *self._background]:
             task.cancel()
         await self._wire.aclose(GRACE)
         await self.consistency.aclose(HOOK_GRACE)
@@ -225,6 +228,16 @@ class Office:
         self._amendments.publish(late)
         if today.outcome.is_end:
             self._keep(case)
+
+    async def _seek_baseline(self) -> None:
+        """The positions from which fills are counted: asked for until they come, or a check has brought them."""
+        pause = BASELINE_PAUSE
+        while not self.book.has_baseline:
+            await asyncio.sleep(pause)
+            pause = min(2.0 * pause, LONGEST_BASELINE_PAUSE)
+            answer = await self._read_positions()
+            if isinstance(answer, Positions) and not self.book.has_baseline:
+                self.book.start(answer.quantities, as_of=answer.as_of, at=answer.at)
 
     async def _read_positions(self) -> Positions | Unanswered:
         try:

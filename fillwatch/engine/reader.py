@@ -58,7 +58,9 @@ class Reader:
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
         for order_id in case.chain.ids:
-            self.index.setdefault(order_id, case)
+            if order_id not in self.index:
+                self.index[order_id] = case
+                case.indexed_at = self._loop.time()
         if not case.chain.current.is_known:
             self._mark_due(case)
 

@@ -36,6 +36,12 @@ class TapeFeed:
         if self.start is None or start < self.start:
             self.start, self.newest, self.token, self.began = start, None, None, None
 
+    def back_to(self, moment: datetime | None) -> None:
+        """Read again what has happened since `moment`: when it was read, nobody knew what it concerned."""
+        if moment is not None and self.newest is not None:
+            self.newest = min(self.newest, moment)
+            self.restart()
+
     @property
     def is_ready(self) -> bool:
         """Whether it is known where to begin."""
@@ -107,8 +113,11 @@ class TapeReader:
     def want(self, case: Case) -> None:
         """A case waits for the tape, from the beginning of its order on."""
         best = case.chain.first.best
-        if best is not None:
-            self._feed.reach_back(best.created_at or best.submitted_at)
+        created = None if best is None else best.created_at or best.submitted_at
+        self._feed.reach_back(created)
+        if case.tape_since < case.indexed_at:
+            case.tape_since = self._loop.time()
+            self._feed.back_to(created)
         self._cases.setdefault(case, self._loop.time())
         self._kick.set()
 

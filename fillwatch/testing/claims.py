@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from fillwatch.core.errors import PermanentError, RateLimited
 from fillwatch.core.orders import ExecutionKind, OrderStatus
 from fillwatch.core.results import Amendment, FillOutcome, FillResult, Transition
 from fillwatch.simulator.ledger import Ledger, Truth
@@ -29,6 +30,8 @@ _ENDS: Mapping[OrderStatus, tuple[frozenset[FillOutcome], frozenset[FillOutcome]
         OrderStatus.REJECTED: (frozenset({FillOutcome.PARTIALLY_FILLED}), frozenset({FillOutcome.REJECTED})),
     }
 )
+
+_SURELY_NOT_DONE = (RateLimited, PermanentError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,8 @@ def _was_true(ledger: Ledger, claim: Claim) -> bool:
 def invented_ends(history: History, ledger: Ledger, terms: Terms) -> Iterator[Violation]:
     """Invariant 14: each end that was claimed had come about by then, and `TIMED_OUT` by a cancel of ours."""
     known = set(ledger.order_ids)
+    # Of a cancel without a usable answer nobody can tell whether it was the one that ended the order.
+    lost = {line.order for line in history.of("cancel", Phase.FAIL) if not isinstance(line.value, _SURELY_NOT_DONE)}
     for claim in claims(history):
         result = claim.result
         if result.filled != (result.outcome is FillOutcome.FILLED):
@@ -202,11 +207,11 @@ def invented_ends(history: History, ledger: Ledger, terms: Terms) -> Iterator[Vi
         if claim.order not in known:
             if _ends(claim):
                 yield Violation(invariant=14, t=claim.t, order=claim.order, what=f"does not exist, yet {claim.text}")
-        elif _ends(claim) and (problem := _unsupported(ledger, claim)):
+        elif _ends(claim) and (problem := _unsupported(ledger, claim, lost)):
             yield Violation(invariant=14, t=claim.t, order=claim.order, what=f"{claim.text}, yet {problem}")
 
 
-def _unsupported(ledger: Ledger, claim: Claim) -> str:
+def _unsupported(ledger: Ledger, claim: Claim, lost: set[str]) -> str:
     """Why the ledger does not bear a claimed end out; "" when it does."""
     member = ledger.truth(ledger.chain(claim.order)[-1])
     status = _status_at(member, claim.t)
@@ -219,7 +224,7 @@ def _unsupported(ledger: Ledger, claim: Claim) -> str:
         allowed |= without if not standing else {FillOutcome.PARTIALLY_FILLED}
     if claim.result.outcome not in allowed:
         return f"it had ended {status} with {executed} executed"
-    if claim.result.outcome is FillOutcome.TIMED_OUT and not member.cancels:
+    if claim.result.outcome is FillOutcome.TIMED_OUT and not member.cancels and member.order_id not in lost:
         return "no cancel of ours had reached the broker"
     return ""
 

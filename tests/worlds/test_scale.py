@@ -31,6 +31,7 @@ async def test_1200_open_orders_are_watched_without_a_429() -> None:
 async def test_nobody_starves() -> None:
     """Invariant 16: hundreds of open orders over several pages, each seen every few seconds."""
     async with live(config=FillDetectionConfig(timeout_seconds=30.0), page_size=100) as scene:
+        await asyncio.sleep(15.0)  # the rate limiter begins nearly empty
         ids = scene.world.populate(300, mix={Fate.SLOW: 3, Fate.LATE_REST: 1, Fate.ODD_STATUSES: 1})
         await asyncio.gather(*(scene.follower.watch(order) for order in ids))
     assert scene.violations(seen_within=6.0) == []
@@ -38,7 +39,8 @@ async def test_nobody_starves() -> None:
 
 @virtual(seed=3)
 async def test_10_000_concurrent_watches() -> None:
-    async with live(config=FillDetectionConfig(timeout_seconds=600.0, partial_fills="wait")) as scene:
+    config = FillDetectionConfig(timeout_seconds=600.0, partial_fills="wait")
+    async with live(config=config, page_size=2_500) as scene:
         ids = scene.world.populate(10_000, mix={Fate.INSTANT: 1})
         watches = [scene.engine.watch(order) for order in ids]
         assert len(scene.engine.snapshot().watches) == 10_000
