@@ -30,8 +30,19 @@ class OrderBelief:
     that did so last; both are -inf and None before the first description.
     """
 
-    __slots__ = ("_as_of", "_cumulative", "_priced", "_tape_status", "best", "missing_as_of", "order_id", "route",
-                 "seen_as_of", "tapes")  # fmt: skip
+    __slots__ = (
+        "_as_of",
+        "_cumulative",
+        "_priced",
+        "_tape_status",
+        "best",
+        "cumulative_as_of",
+        "missing_as_of",
+        "order_id",
+        "route",
+        "seen_as_of",
+        "tapes",
+    )  # fmt: skip
 
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
@@ -40,6 +51,8 @@ class OrderBelief:
         self.seen_as_of = -math.inf
         self.missing_as_of = -math.inf
         self.route: Route | None = None
+        #: The earliest moment for which the present cumulative quantity was told.
+        self.cumulative_as_of = math.inf
         self._as_of = -math.inf
         self._cumulative: Decimal | None = None
         self._priced: tuple[Decimal, datetime, float, Decimal] | None = None
@@ -52,7 +65,7 @@ class OrderBelief:
             case Seen():
                 self._absorb_snapshot(evidence)
             case Executed():
-                self._absorb_execution(evidence.execution, evidence.route)
+                self._absorb_execution(evidence.execution, evidence.route, evidence.as_of)
             case Missing():
                 self.missing_as_of = max(self.missing_as_of, evidence.as_of)
             case Unanswered():
@@ -178,8 +191,8 @@ class OrderBelief:
         order, as_of = evidence.order, evidence.as_of
         if as_of >= self.seen_as_of:
             self.seen_as_of, self.route = as_of, evidence.route
-        if order.filled_qty is not None and (self._cumulative is None or order.filled_qty > self._cumulative):
-            self._cumulative = order.filled_qty
+        if order.filled_qty is not None:
+            self._count(order.filled_qty, as_of)
         if order.filled_avg_price and order.filled_qty:
             priced = (order.filled_qty, order.updated_at or _NEVER, as_of, order.filled_avg_price)
             if self._priced is None or priced > self._priced:
@@ -189,13 +202,19 @@ class OrderBelief:
         elif order == self.best:
             self._as_of = max(self._as_of, as_of)
 
-    def _absorb_execution(self, row: Execution, route: Route) -> None:
+    def _absorb_execution(self, row: Execution, route: Route, as_of: float) -> None:
         self.tapes.setdefault(route, Tape()).add(row)
         if row.cum_qty is not None and row.kind is ExecutionKind.FILL:
-            self._cumulative = row.cum_qty if self._cumulative is None else max(self._cumulative, row.cum_qty)
+            self._count(row.cum_qty, as_of)
         told = row.order_status
         if told in _TAPE_STATUSES and STATUS_RULES[told].rank > STATUS_RULES[self._tape_status].rank:
             self._tape_status = told
+
+    def _count(self, cumulative: Decimal, as_of: float) -> None:
+        if self._cumulative is None or cumulative > self._cumulative:
+            self._cumulative, self.cumulative_as_of = cumulative, as_of
+        elif cumulative == self._cumulative:
+            self.cumulative_as_of = min(self.cumulative_as_of, as_of)
 
     def _outranks(self, order: OrderSnapshot, as_of: float) -> bool:
         assert self.best is not None
@@ -213,7 +232,7 @@ class OrderBelief:
         tapes = {route: tape.rows for route, tape in self.tapes.items()}
         return (
             *(self.order_id, self.best, self._as_of, tapes, self.seen_as_of, self.missing_as_of),
-            *(self._cumulative, self._priced, self._tape_status),
+            *(self._cumulative, self.cumulative_as_of, self._priced, self._tape_status),
         )
 
 

@@ -94,11 +94,19 @@ class OrderChain:
         taped = [_taped(link) for link in self._links]
         total = sum(taped, ZERO)
         earlier = ZERO
-        for quantity, tape in zip(own, taped, strict=True):
-            if quantity is None or quantity not in {tape, earlier + tape}:
+        for link, quantity, tape in zip(self._links, own, taped, strict=True):
+            if quantity != tape and not (quantity == earlier + tape and self._may_inherit(link, earlier)):
                 return None
             earlier += tape
         return total
+
+    def _may_inherit(self, link: OrderBelief, earlier: Decimal) -> bool:
+        """Whether a link's quantity can be its predecessors' and what the tape shows of its own.
+
+        The quantity of a replacement must exceed what is filled already (Alpaca: "qty must be > filled_qty"), and a
+        tape read before the quantity was told may lack executions that would tell the other story.
+        """
+        return (link.qty is None or link.qty > earlier) and self.tape_as_of > link.cumulative_as_of
 
     @property
     def requested_quantity(self) -> Decimal | None:

@@ -118,7 +118,7 @@ class Course:
             until = min(until, patience)
         if self.chain.doubtful is not None:
             return Wait(until=until, wants=Wants.PREDECESSOR)
-        return Wait(until=until)
+        return Wait(until=until, wants=Wants.TAPE if has_tape and self.chain.needs_tape else None)
 
     def _may_cut(self, terms: Terms) -> bool:
         """Whether what is left of a partly executed order is to be cancelled (the seed's policy)."""

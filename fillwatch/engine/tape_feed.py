@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Broker, Fills
+from fillwatch.core.errors import Failure
 from fillwatch.core.evidence import Executed, Route, Unanswered
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.positions import PositionBook
@@ -138,7 +139,8 @@ class TapeReader:
         start = feed.start
         page = await self._broker.fills(after=feed.after, page_token=feed.token)
         if isinstance(page, Unanswered):
-            feed.restart()
+            if page.error.failure is not Failure.TRANSIENT and page.error.failure is not Failure.RATE_LIMITED:
+                feed.restart()  # the token may be what it does not like
             for case in [*self._cases]:
                 case.unanswered(page)
             return page

@@ -174,7 +174,8 @@ class _Life:
         for line in self._history.of("release"):
             last.pop(line.order, None)
         return any(
-            not result.outcome.is_end and ledger.truth(ledger.chain(order)[-1]).ended_at is not None
+            (not result.outcome.is_end or result.fill_quantity is None)
+            and ledger.truth(ledger.chain(order)[-1]).ended_at is not None
             for order, result in last.items()
         )
 
