@@ -23,6 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
 
+from tests.mutants_engine import ENGINE_MUTANTS
 from tests.mutants_table import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name or file contains this text")
     only = parser.parse_args(arguments).only
-    mutants = [mutant for mutant in MUTANTS if only in mutant.name or only in mutant.file]
+    mutants = [mutant for mutant in MUTANTS + ENGINE_MUTANTS if only in mutant.name or only in mutant.file]
     if problems := misfits(mutants):
         print("\n".join(problems))
         return 2

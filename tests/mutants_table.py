@@ -91,7 +91,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a restart begins with a full bucket",
         file="fillwatch/core/tokens.py",
-        old="        self._level = 1.0\n",
+        old="        self._level = min(start, terms.burst)\n",
         new="        self._level = terms.burst\n",
         tests=TOKENS + LIMITER,
     ),

@@ -245,3 +245,10 @@ def test_an_unanswered_cancel_is_read_from_the_arrivals() -> None:
     struck, spared = run_virtual(live, start=START)
     assert (len(struck.unanswered), len(struck.cancels)) == (1, 0)
     assert (len(spared.unanswered), len(spared.cancels)) == (0, 1)
+
+
+def test_a_refused_cancel_is_none_of_ours() -> None:
+    fact = lived(F.CANCEL_REFUSED, cancel_after=5.0)
+    assert fact.cancels == ()
+    assert kinds(fact, truthful(fact, End.UNRESOLVED)) == []
+    assert kinds(fact, truthful(fact, End.TIMED_OUT)) == [Kind.WRONG_END]

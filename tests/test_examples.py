@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from fillwatch import FillOutcome
 from fillwatch.testing import run_virtual
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
 
 
 def example(name: str) -> ModuleType:
@@ -50,6 +53,15 @@ def test_an_order_that_is_left_alone_is_amended(capsys: pytest.CaptureFixture[st
 def test_the_tests_of_the_bot_pass(capsys: pytest.CaptureFixture[str]) -> None:
     example("test_your_own_bot").main()
     assert capsys.readouterr().out.count("passed: ") == 3
+
+
+def test_the_code_in_the_readme_is_true() -> None:
+    """The first block needs an account, so that it is only compiled; the last is a test, and passes."""
+    blocks = re.findall(r"```python\n(.*?)```", ROOT.joinpath("README.md").read_text("utf-8"), re.DOTALL)
+    compile(blocks[0], "README.md", "exec")
+    names: dict[str, Any] = {}
+    exec(blocks[-1], names)
+    names["test_half_of_it_fills_while_it_is_being_cancelled"]()
 
 
 def test_no_example_is_forgotten() -> None:

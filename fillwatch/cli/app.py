@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from fillwatch.core.config import AtTimeout
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.orders import exact
 from fillwatch.core.text import plain
@@ -34,13 +34,6 @@ app = typer.Typer(
 def main() -> None:
     """The entry point of the command `fillwatch`."""
     app(prog_name="fillwatch")
-
-
-class End(StrEnum):
-    """What to do with an order at its timeout."""
-
-    LEAVE = "leave"
-    CANCEL = "cancel"
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  # the signature of a typer callback
@@ -122,8 +115,9 @@ def watch(
         float | None, typer.Option(help="Seconds to watch at most; 'inf' for as long as it takes.", show_default="60")
     ] = None,
     at_timeout: Annotated[
-        End, typer.Option(help="What to do with an order that is still live then. 'leave' never cancels anything.")
-    ] = End.LEAVE,
+        AtTimeout,
+        typer.Option(help="What to do with an order that is still live then. 'leave' never cancels anything."),
+    ] = AtTimeout.LEAVE,
     expected_price: Annotated[
         str | None, typer.Option(help="The price hoped for, to tell the slippage (one order only).")
     ] = None,
@@ -139,7 +133,7 @@ def watch(
 
     Exit code: 0 if all orders were filled, 1 otherwise, 2 if the command could not be carried out.
     """
-    from fillwatch import AlpacaBroker, AtTimeout
+    from fillwatch import AlpacaBroker
     from fillwatch.cli import watch_screen, watching
     from fillwatch.cli.screen import shown
 
@@ -147,7 +141,7 @@ def watch(
         broker = AlpacaBroker.from_env(live=live)
         ids = list(dict.fromkeys(broker.check_order_id(each) for each in order_id))
         price = None if expected_price is None else _price(expected_price, len(ids))
-        wishes = watching.Wishes(timeout=timeout, at_timeout=AtTimeout(at_timeout), expected_price=price)
+        wishes = watching.Wishes(timeout=timeout, at_timeout=at_timeout, expected_price=price)
         with shown(watch_screen.draw, watch_screen.tell) as show:
             results = asyncio.run(watching.follow_orders(broker, ids, wishes, show))
     except ValueError as error:

@@ -98,9 +98,8 @@ class _Ear:
 
     async def hear_beliefs(self, watch: OrderWatch) -> None:
         async for change in watch:
-            part = change.filled_quantity or 0
-            is_full = change.requested_quantity is None or part >= change.requested_quantity
-            if change.status is OrderStatus.FILLED and is_full:
+            # Quantity and price may lag behind the status by seconds, at the broker; the fill is known without them.
+            if change.status is OrderStatus.FILLED:
                 self.believed_full.setdefault(watch.order_id, self.clock())
 
     def told_of(self, order_id: str) -> tuple[Told, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import typer
@@ -32,5 +32,7 @@ def shown(draw: Callable[[T], RenderableType], tell: Callable[[T], Iterator[str]
 
 
 def _echo(lines: Iterator[str]) -> None:
-    for line in lines:
-        typer.echo(line)
+    # Whoever read them may have seen enough (`| head`); that is no reason to stop watching.
+    with suppress(BrokenPipeError):
+        for line in lines:
+            typer.echo(line)

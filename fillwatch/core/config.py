@@ -139,7 +139,7 @@ class FillDetectionConfig:
             _RANGES["timeout_seconds"].check(owner, f"timeouts[{order_type!r}]", seconds)
         if self.interval_for is not None and not callable(self.interval_for):
             raise ValueError(
-                f"{owner}.interval_for: {self.interval_for!r} is not allowed; it must be callable, or None"
+                f"{owner}.interval_for: {self.interval_for!r} is not allowed; it must be a function or None"
             )
         object.__setattr__(self, "partial_fills", chosen(f"{owner}.partial_fills", self.partial_fills, PartialFills))
         object.__setattr__(self, "timeouts", MappingProxyType(dict(self.timeouts)))

@@ -118,7 +118,9 @@ def _look_until(
     while not _is_over(chain):
         if reply.now >= bound:
             return Proof.UNPROVEN
-        reply = yield AskLook(order_id=chain.current.order_id, since=min(reply.now + pause, bound), until=bound)
+        # The last look is asked for early enough to be answered before the bound.
+        since = min(reply.now + pause, max(reply.now, bound - LEAST_LOOK))
+        reply = yield AskLook(order_id=chain.current.order_id, since=since, until=bound)
         pause = min(2.0 * pause, LONGEST_PAUSE)
         if reply.now < bound and _cancels_again(chain, reply, target, retry_at):
             return None

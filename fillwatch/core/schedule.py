@@ -7,8 +7,10 @@ to a page's size, the tape of every execution but of no other end.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from fillwatch.core.config import FillDetectionConfig
 
@@ -72,24 +74,30 @@ class Outlook:
     last: Read
 
 
+#: Who is asked first after each kind of read, so that none of the three can starve the others.
+_TURNS: Mapping[Read, tuple[Read, ...]] = MappingProxyType(
+    {
+        Read.NOTHING: (Read.TAPE, Read.PAGE, Read.ORDER),
+        Read.TAPE: (Read.PAGE, Read.ORDER, Read.TAPE),
+        Read.PAGE: (Read.ORDER, Read.TAPE, Read.PAGE),
+        Read.ORDER: (Read.TAPE, Read.PAGE, Read.ORDER),
+    }
+)
+
+
 def cheapest(outlook: Outlook) -> Read:
-    """The next request to send: whatever tells most of what is due for one token."""
+    """The next request to send: whatever tells most of what is due for one token, each kind in its turn."""
     o = outlook
-    if o.tape and o.tape_wanted and o.last is not Read.TAPE:
-        return Read.TAPE
-    if o.strays and o.last is not Read.ORDER:
-        return Read.ORDER
-    if o.tape and o.lists and o.pages > 1 and o.live and o.tape_age >= TAPE_INTERVAL and o.last is not Read.TAPE:
-        return Read.TAPE
-    if o.sweeping:
-        return Read.PAGE
-    if o.due:
-        pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)
-        return Read.PAGE if pays else Read.ORDER
-    if o.strays:
-        return Read.ORDER
-    if o.tape and o.tape_wanted:
-        return Read.TAPE
+    page_pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)
+    hides_fills = o.lists and o.pages > 1 and o.live > 0 and o.tape_age >= TAPE_INTERVAL
+    wanted = {
+        Read.TAPE: o.tape and (o.tape_wanted or hides_fills),
+        Read.PAGE: o.sweeping or (o.due > 0 and page_pays),
+        Read.ORDER: o.strays > 0 or (o.due > 0 and not page_pays),
+    }
+    for read in _TURNS[o.last]:
+        if wanted[read]:
+            return read
     if o.spare and o.live:
         return Read.PAGE if o.lists and o.live > 1 else Read.ORDER
     return Read.NOTHING

@@ -38,23 +38,20 @@ class Terms:
         return cls(burst=burst, rate=(whole + 0.99 - burst) / window, reserve=min(2.0, burst - 1.0))
 
 
-#: Tokens at the start: one to try the keys with, and one to look. More would let a restart double a window.
-START = 2.0
-
-
 class Meter:
     """A token bucket whose level and requests in flight together never exceed the burst.
 
+    It begins with `start` tokens: few, or a restart would double a window.
     `stretch` slows its flow, and `stand_still` lets no more than one token lie ready, both up to a moment.
     """
 
     __slots__ = ("_at", "_level", "_slow_rate", "_slow_until", "in_flight", "still_until", "terms")
 
-    def __init__(self, terms: Terms, now: float) -> None:
+    def __init__(self, terms: Terms, now: float, *, start: float = 1.0) -> None:
         self.terms = terms
         self.in_flight = 0
         self.still_until = -math.inf
-        self._level = min(START, terms.burst)
+        self._level = min(start, terms.burst)
         self._at = now
         self._slow_rate = 0.0
         self._slow_until = -math.inf

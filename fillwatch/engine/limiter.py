@@ -6,7 +6,7 @@ is granted until its request has really ended, and the request arrives somewhere
 and no further). What arrives during a window that begins at `t` was in flight at `t` or was granted since; the former
 are `in_flight(t)`, the latter at most `level(t) + rate * window`; together at most `burst + rate * window`, and
 `Terms.of` keeps that below the next whole number above the grant. No latency occurs in it, so none can break it.
-A restart begins with one token instead of a burst: a window that spans it may hold one more, not twice as many.
+A restart begins with a token or two instead of a burst: a window that spans it may hold that many more, not twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from fillwatch.brokers.base import Quota
 from fillwatch.core.config import RateLimit
 from fillwatch.core.errors import EngineClosed
-from fillwatch.core.tokens import ENOUGH, START, Meter, Terms
+from fillwatch.core.tokens import ENOUGH, Meter, Terms
 from fillwatch.engine.turns import Permit, Priority, Turns
 
 __all__ = ["Permit", "Priority", "RateLimiter"]
@@ -30,7 +30,7 @@ CANCEL_SPACING = 1.0
 #: Seconds of the first stand-still after a 429 that names no reset; doubled by each that follows, up to the longest.
 FIRST_STANDSTILL, LONGEST_STANDSTILL = 1.0, 60.0
 #: Grants in a row that a class may have while a lower one waits.
-YIELD_AFTER = 2
+YIELD_AFTER = 3
 #: Requests that only cancels may have in flight.
 RESERVED_PLACES = 2
 
@@ -39,17 +39,24 @@ class RateLimiter:
     """Hands out permits at the pace of a `RateLimit`; it belongs to one event loop.
 
     `max_in_flight` permits at most are out at a time (None: as many as the burst allows). Of tokens and places some
-    are kept back for cancels. `clock` gives seconds; None is the running loop's time. When nobody waits nothing runs.
+    are kept back for cancels. `start`: tokens at the beginning, from which no reserve is kept. `clock` gives seconds;
+    None is the running loop's time. When nobody waits nothing runs.
     """
 
     def __init__(
-        self, rate: RateLimit, *, clock: Callable[[], float] | None = None, max_in_flight: int | None = None
+        self,
+        rate: RateLimit,
+        *,
+        clock: Callable[[], float] | None = None,
+        max_in_flight: int | None = None,
+        start: float = 1.0,
     ) -> None:
         self.rate = rate
         self.max_in_flight = max_in_flight
         #: Permits granted so far, those that came back unused not counted.
         self.granted = 0
         self._clock = clock
+        self._start = start
         self._started: Meter | None = None
         self._quota: Quota | None = None
         self._standstill = 0.0
@@ -193,7 +200,7 @@ class RateLimiter:
     @property
     def _meter(self) -> Meter:
         if self._started is None:
-            self._started = Meter(Terms.of(self.rate.granted, self.rate.window_seconds), self._now())
+            self._started = Meter(Terms.of(self.rate.granted, self.rate.window_seconds), self._now(), start=self._start)
         return self._started
 
     @property
@@ -212,7 +219,7 @@ class RateLimiter:
 
     def _kept_from(self, priority: Priority) -> float:
         """Tokens that must stay behind. The first requests of all need not wait until a reserve has gathered."""
-        if priority is Priority.CANCEL or self.granted < START or self._yields_to(priority):
+        if priority is Priority.CANCEL or self.granted < self._start or self._yields_to(priority):
             return 0.0
         return self._meter.terms.reserve
 
@@ -263,7 +270,7 @@ class RateLimiter:
         self._rearm(math.inf)
 
     def _next(self, now: float) -> Priority | None:
-        """The class whose turn it is: the highest that waits, or the next one below it every third time."""
+        """The class whose turn it is: the highest that waits, or the next one below it every fourth time."""
         highest = self._queue.next_class()
         if highest is None:
             return None

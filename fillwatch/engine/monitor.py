@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds before something that an ended order still lacks is asked for again; doubled each time, at most the longest.
 FIRST_WANT, LONGEST_WANT = 0.5, 4.0
+#: The same for an order whose result was told already.
+LONGEST_AUDIT_WANT = 120.0
 
 _UNPROVEN = {
     Proof.LEFT_ALONE: "timed out; the order was left alone and may be live",
@@ -87,7 +89,7 @@ async def _audit(case: Case, desk: Desk) -> None:
     case.course.unproven = None
     desk.reader.audit(case)
     loop = asyncio.get_running_loop()
-    wants = _Wanting(case, desk)
+    wants = _Wanting(case, desk, LONGEST_AUDIT_WANT)
     while True:
         wanted = None
         if case.chain.is_over:
@@ -109,9 +111,10 @@ def _is_complete(result: FillResult) -> bool:
 class _Wanting:
     """Waits for news of a case, and asks the reader, at growing intervals, for what would settle it."""
 
-    __slots__ = ("_armed", "_case", "_desk", "_next", "_pause")
+    __slots__ = ("_armed", "_case", "_desk", "_longest", "_next", "_pause")
 
-    def __init__(self, case: Case, desk: Desk) -> None:
+    def __init__(self, case: Case, desk: Desk, longest: float = LONGEST_WANT) -> None:
+        self._longest = longest
         self._case = case
         self._desk = desk
         self._armed = math.inf
@@ -126,7 +129,7 @@ class _Wanting:
             if now >= self._next:
                 self._ask(step.wants, now)
                 self._next = now + self._pause
-                self._pause = min(2.0 * self._pause, LONGEST_WANT)
+                self._pause = min(2.0 * self._pause, self._longest)
             until = min(until, self._next)
         if until < self._armed or self._armed <= now:
             self._armed = until

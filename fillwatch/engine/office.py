@@ -35,6 +35,8 @@ from fillwatch.logs import order_logger, plain_logger
 AMENDMENTS_KEPT, ENDED_KEPT = 1_000, 2_000
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
+#: Requests that go at once: one to try the keys with, and one to look.
+FIRST_TOKENS = 2.0
 #: Seconds before the positions are asked for again if they did not come at the start; doubled, at most the second.
 BASELINE_PAUSE, LONGEST_BASELINE_PAUSE = 0.5, 8.0
 
@@ -49,7 +51,7 @@ class Office:
         self._broker = broker
         self._group = group
         self._loop = asyncio.get_running_loop()
-        self._wire = Wire(broker, RateLimiter(config.rate_limit))
+        self._wire = Wire(broker, RateLimiter(config.rate_limit, start=FIRST_TOKENS))
         self._agenda = Agenda()
         lag = broker.caps.position_lag
         self.book = PositionBook(lag=lag)

@@ -11,7 +11,7 @@ from fillwatch.core.errors import EngineClosed
 
 
 class Priority(IntEnum):
-    """Who goes first: a higher class (a smaller number), but while one waits in numbers every third turn is for the
+    """Who goes first: a higher class (a smaller number), but while one waits in numbers every fourth turn is for the
     next below it: a hundred cancels must not blind us to fills, and one look makes dozens of cancels needless.
 
     `CANCEL` is for cancels and protective exits, the requests that take money out of the market.

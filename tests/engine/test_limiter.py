@@ -252,6 +252,24 @@ async def test_higher_classes_go_first_whatever_the_order_of_asking() -> None:
 
 
 @virtual
+async def test_every_fourth_turn_is_for_the_next_class_below() -> None:
+    """A hundred cancels must not blind us: one look makes dozens of them needless."""
+    limiter = RateLimiter(RateLimit())
+    assert limiter.try_acquire(POLL) is not None
+    served = await crowd(limiter, [CANCEL] * 9 + [POLL] * 2)
+    assert [priority for _, priority in served] == [*[CANCEL] * 3, POLL, *[CANCEL] * 3, POLL, *[CANCEL] * 3]
+
+
+@virtual
+async def test_a_standstill_is_not_broken_by_a_turn() -> None:
+    limiter = RateLimiter(RateLimit())
+    limiter.stand_still(20.0)
+    served = await crowd(limiter, [CANCEL] * 6 + [POLL])
+    assert [priority for _, priority in served] == [*[CANCEL] * 6, POLL]
+    assert served[-1][0] >= 20.0
+
+
+@virtual
 async def test_a_newcomer_does_not_pass_those_who_wait() -> None:
     limiter = RateLimiter(RateLimit())
     await drain(limiter)

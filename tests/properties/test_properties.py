@@ -17,6 +17,7 @@ from loguru import logger
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.orders import OrderRequest, OrderSnapshot, OrderStatus, Side
 from fillwatch.core.results import FillOutcome, FillResult, Transition
+from fillwatch.core.schedule import interval
 from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.consistency import NO_BASELINE
 from fillwatch.engine.watch import OrderWatch
@@ -336,5 +337,9 @@ def test_p10_adaptive_polling_efficiency(
                 assert after - before <= longest + 0.2, f"look {number}"
             await watch
         assert scene.violations() == []
+        planned = [interval(chosen, looks) for looks in range(20)]
+        assert planned[0] == initial
+        assert planned == sorted(planned)
+        assert all(wait == min(initial + looks * increase, initial + stretch) for looks, wait in enumerate(planned))
 
     in_world(seed, scenario)

@@ -1,0 +1,189 @@
+"""Bugs of what is believed, decided and done about an order; whole lives and the properties should notice them."""
+
+from __future__ import annotations
+
+from tests.mutants_table import Mutant
+
+BELIEF = ("tests/properties/test_stateful.py::TestBelief",)
+PROPERTIES = "tests/properties/test_properties.py::test_"
+WORLDS = "tests/worlds/test_worlds.py::test_every_invariant_holds"
+SOME_WORLDS = (f"{WORLDS}[0]", f"{WORLDS}[20]", f"{WORLDS}[160]")
+SCALE = ("tests/worlds/test_scale.py::test_nobody_starves",)
+
+ENGINE_MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a stale snapshot lowers what was executed",
+        file="fillwatch/core/belief.py",
+        old="        if gross is None or tape.gross >= gross:\n            return tape.net\n",
+        new="        return tape.net\n",
+        tests=SOME_WORLDS + BELIEF,
+    ),
+    Mutant(
+        name="what two routes tell is added up",
+        file="fillwatch/core/belief.py",
+        old="return tape.gross if gross is None else max(gross, tape.gross)",
+        new="return tape.gross if gross is None else gross + tape.gross",
+        tests=BELIEF,
+    ),
+    Mutant(
+        name="the oldest snapshot wins",
+        file="fillwatch/core/belief.py",
+        old="return new > old or (",
+        new="return new < old or (",
+        tests=BELIEF,
+    ),
+    Mutant(
+        name="a row of the tape counts each time it is read",
+        file="fillwatch/core/tape.py",
+        old="            self.rows[row.execution_id] = row\n",
+        new="            self.rows[f'{row.execution_id}/{len(self.rows)}'] = row\n",
+        tests=BELIEF,
+    ),
+    Mutant(
+        name="a part of a replaced order looks like all of its successor",
+        file="fillwatch/core/chain.py",
+        old="            qty=self.requested_quantity,\n",
+        new="            qty=self.current.qty,\n",
+        tests=(f"{WORLDS}[20]", f"{WORLDS}[160]"),
+    ),
+    Mutant(
+        name="an incomplete tape proves that a successor inherits",
+        file="fillwatch/core/chain.py",
+        old="return (link.qty is None or link.qty > earlier) and self.tape_as_of > link.cumulative_as_of",
+        new="return True",
+        tests=(f"{WORLDS}[160]",),
+    ),
+    Mutant(
+        name="an order that timed out is given up without a final check",
+        file="fillwatch/core/course.py",
+        old="            return FinalCheck(purpose=CheckFor.TIMEOUT)\n",
+        new='            return Finish(outcome=FillOutcome.TIMED_OUT, reason="timed out")\n',
+        tests=(f"{PROPERTIES}p4_final_verification_guarantee",),
+    ),
+    Mutant(
+        name="the remainder of a partial fill is left in the market",
+        file="fillwatch/core/course.py",
+        old="return bool(self.chain.filled_quantity) and not self.lives_on",
+        new="return False",
+        tests=(f"{PROPERTIES}p9_partial_fill_rejection",),
+    ),
+    Mutant(
+        name="an order that is not ours is cut",
+        file="fillwatch/core/course.py",
+        old=" or terms.at_timeout is not AtTimeout.CANCEL:",
+        new=":",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="a price that lags is not waited for",
+        file="fillwatch/core/course.py",
+        old="        if quantity and chain.average_price is None:\n",
+        new="        if False:\n",
+        tests=(f"{PROPERTIES}p1_fill_detection_completeness", *SOME_WORLDS),
+    ),
+    Mutant(
+        name="somebody else's cancel is called our time-out",
+        file="fillwatch/core/course.py",
+        old="if status is OrderStatus.CANCELED and self.cancel_accepted:",
+        new="if status is OrderStatus.CANCELED:",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="an order handed over to be left is cancelled at its time-out",
+        file="fillwatch/core/finality.py",
+        old="    if not may_cancel:\n",
+        new="    if False:\n",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="the cancel goes out without a last look",
+        file="fillwatch/core/finality.py",
+        old="    reply = yield AskLook(order_id=chain.current.order_id, since=now, until=now + LAST_LOOK)\n",
+        new="    reply = Reply(now=now)\n",
+        tests=(f"{PROPERTIES}p4_final_verification_guarantee",),
+    ),
+    Mutant(
+        name="a cancel is repeated after the end was seen",
+        file="fillwatch/engine/final_check.py",
+        old="return not chain.is_over and chain.current.order_id == order_id",
+        new="return True",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="many orders are asked for one by one",
+        file="fillwatch/core/schedule.py",
+        old="        pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)\n",
+        new="        pays = False\n",
+        tests=SCALE,
+    ),
+    Mutant(
+        name="the interval grows without end",
+        file="fillwatch/core/schedule.py",
+        old="return min(config.initial_poll_interval + looks * config.poll_interval_increase, config.max_poll_interval)",
+        new="return config.initial_poll_interval + looks * config.poll_interval_increase",
+        tests=(f"{PROPERTIES}p10_adaptive_polling_efficiency",),
+    ),
+    Mutant(
+        name="a page is absorbed newest first",
+        file="fillwatch/engine/reader.py",
+        old="in reversed(page.orders):",
+        new="in page.orders:",
+        tests=(f"{WORLDS}[0]", f"{WORLDS}[20]", f"{WORLDS}[100]"),
+    ),
+    Mutant(
+        name="an answered look reaches nobody",
+        file="fillwatch/engine/reader.py",
+        old="            case.absorb(look, self._loop.time())\n",
+        new="            pass\n",
+        tests=(f"{PROPERTIES}p3_error_recovery_resilience",),
+    ),
+    Mutant(
+        name="a part that was executed counts as filled",
+        file="fillwatch/engine/report.py",
+        old="        filled=outcome is FillOutcome.FILLED,\n",
+        new="        filled=outcome in (FillOutcome.FILLED, FillOutcome.PARTIALLY_FILLED),\n",
+        tests=(f"{PROPERTIES}p9_partial_fill_rejection",),
+    ),
+    Mutant(
+        name="slippage is measured the wrong way round",
+        file="fillwatch/engine/report.py",
+        old="signed_slippage(view.side, expected, price)",
+        new="signed_slippage(view.side, price, expected)",
+        tests=(f"{PROPERTIES}p8_slippage_validation_consistency",),
+    ),
+    Mutant(
+        name="what is unresolved is not looked at any more",
+        file="fillwatch/engine/monitor.py",
+        old="    if not _is_complete(result):\n        await _audit(case, desk)\n",
+        new="",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="amendments are kept to oneself",
+        file="fillwatch/engine/office.py",
+        old="        self._amendments.publish(late)\n",
+        new="",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="leaving the engine does not wait for its requests",
+        file="fillwatch/engine/office.py",
+        old="        await self._wire.aclose(GRACE)\n",
+        new="",
+        tests=SOME_WORLDS,
+    ),
+    Mutant(
+        name="an ended watch is kept for ever",
+        file="fillwatch/engine/office.py",
+        old="            self._tasks.pop(case, None)\n",
+        new="            pass\n",
+        tests=("tests/worlds/test_scale.py::test_memory_returns",),
+    ),
+    Mutant(
+        name="the tape is not read again for an order it passed unknown",
+        file="fillwatch/engine/tape_feed.py",
+        old="            self._feed.back_to(created)\n",
+        new="",
+        tests=(f"{WORLDS}[80]", f"{WORLDS}[160]"),
+    ),
+)
