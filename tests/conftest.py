@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from loguru import logger
 
 # The suite draws the same examples each time, so that a red run is red again; `explore` draws new ones.
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("explore", deadline=None, max_examples=2_000, print_blob=True)
+# For bugs planted on purpose: that a test fails is enough, its smallest example is not wanted.
+settings.register_profile("mutants", deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 

@@ -78,8 +78,19 @@ def copies(number: int) -> Iterator[SimpleQueue[Path]]:
 
 def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int | None, str]:
     """pytest's exit code, None when it hung, and its last lines."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *tests]
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_DATABASE_FILE": "", "PYTHONPATH": str(copy)}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "--hypothesis-profile=mutants",
+        *tests,
+    ]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
     try:
         done = subprocess.run(
             command, cwd=copy, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import STATUS_RULES, Execution, ExecutionKind, OrderSnapshot, OrderStatus
 from fillwatch.core.results import Transition
-from fillwatch.core.tape import ZERO, Tape
+from fillwatch.core.tape import ZERO, Tape, fingerprint
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 #: Statuses of the tape's rows that say something; a row says what its order became with it, nothing more.
@@ -150,7 +150,8 @@ class OrderBelief:
     @property
     def fullest_tape(self) -> Tape | None:
         """The tape of the route that told most; routes are never added up, they tell of the same executions."""
-        return max(self.tapes.values(), key=lambda tape: tape.gross, default=None)
+        fullest = max(self.tapes.items(), key=lambda item: (item[1].gross, len(item[1].voided), item[0]), default=None)
+        return None if fullest is None else fullest[1]
 
     @property
     def replaced_by(self) -> str | None:
@@ -219,7 +220,7 @@ class OrderBelief:
     def _outranks(self, order: OrderSnapshot, as_of: float) -> bool:
         assert self.best is not None
         new, old = _rank(order, as_of), _rank(self.best, self._as_of)
-        return new > old or (new == old and order != self.best and repr(order) > repr(self.best))
+        return new > old or (new == old and fingerprint(order) > fingerprint(self.best))
 
     def _visible(self) -> tuple[OrderStatus, Decimal | None, str | None, bool]:
         return self.status, self.filled_quantity, self.replaced_by, self.is_known

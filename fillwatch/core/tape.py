@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from fillwatch.core.orders import Execution, ExecutionKind
@@ -23,7 +24,7 @@ class Tape:
     def add(self, row: Execution) -> None:
         """Take `row`; of two that bear the same id the same one is kept whichever came first."""
         known = self.rows.get(row.execution_id)
-        if known is None or (known != row and _fingerprint(known) < _fingerprint(row)):
+        if known is None or (known != row and fingerprint(known) < fingerprint(row)):
             self.rows[row.execution_id] = row
 
     @property
@@ -55,5 +56,18 @@ class Tape:
         return [row for key, row in self.rows.items() if row.kind is not ExecutionKind.BUST and key not in voided]
 
 
-def _fingerprint(row: Execution) -> str:
-    return repr(row)
+def fingerprint(value: object) -> str:
+    """Text that is the same for equal snapshots and rows, however their numbers and times are written."""
+    return repr([_plain(getattr(value, name)) for name in getattr(value, "__slots__", ())])
+
+
+def _plain(part: object) -> object:
+    match part:
+        case Decimal():
+            return format(part.normalize(), "f")
+        case datetime():
+            return part.astimezone(UTC).isoformat()
+        case tuple():
+            return [fingerprint(item) for item in part]
+        case _:
+            return part

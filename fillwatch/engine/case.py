@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,7 @@ class Case:
         self._config = config
         self._on_change = on_change
         self._looks = 0
+        self._hurried_at = math.inf
         self._question: _Question | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._had_news = False
@@ -94,8 +95,7 @@ class Case:
 
     def hurry(self) -> None:
         """Let the timeout be now."""
-        elapsed = asyncio.get_running_loop().time() - self.started
-        self.wishes = replace(self.wishes, timeout_seconds=elapsed)
+        self._hurried_at = min(self._hurried_at, asyncio.get_running_loop().time())
         self.wake()
 
     def terms(self) -> Terms:
@@ -107,7 +107,7 @@ class Case:
             seconds = config.timeout_for(best.order_type if best else "")
         leave = self.wishes.at_timeout is AtTimeout.LEAVE or not config.enable_final_verification
         return Terms(
-            deadline=self.started + seconds,
+            deadline=min(self.started + seconds, self._hurried_at),
             at_timeout=AtTimeout.LEAVE if leave else AtTimeout.CANCEL,
             partial_fills=PartialFills(config.partial_fills),
             partial_patience=config.partial_patience_seconds,

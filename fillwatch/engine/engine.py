@@ -63,10 +63,12 @@ class FillDetectionEngine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The group is told of a cancellation only: any other error of the caller's is his own, and leaves unwrapped.
+        cancelled = isinstance(error, asyncio.CancelledError)
         try:
             await self.aclose()
         finally:
-            await self._group.__aexit__(kind, error, trace)
+            await (self._group.__aexit__(kind, error, trace) if cancelled else self._group.__aexit__(None, None, None))
 
     def watch(
         self,
@@ -118,18 +120,20 @@ class FillDetectionEngine:
         order_ids: Iterable[str],
         *,
         timeout_seconds: float | None = None,
+        expected_price: Number | None = None,
         at_timeout: AtTimeout | str = AtTimeout.CANCEL,
     ) -> AsyncIterator[FillResult]:
         """Watch many orders; their results as they come. Takes and raises what `watch` and awaiting it do."""
-        watches = [
-            self.watch(order_id, timeout_seconds=timeout_seconds, at_timeout=at_timeout)
-            for order_id in dict.fromkeys(order_ids)
-        ]
-        office = self._open_office()
         ready: asyncio.Queue[asyncio.Future[FillResult]] = asyncio.Queue()
-        for future in {office.result_of(watch.order_id) for watch in watches}:
+        futures = {
+            self.watch(
+                order_id, timeout_seconds=timeout_seconds, expected_price=expected_price, at_timeout=at_timeout
+            ).future
+            for order_id in order_ids
+        }
+        for future in futures:
             future.add_done_callback(ready.put_nowait)
-        for _ in watches:
+        for _ in futures:
             yield (await ready.get()).result()
 
     def amendments(self) -> AsyncIterator[Amendment]:

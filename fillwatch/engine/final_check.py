@@ -33,7 +33,7 @@ class FinalVerificationHandler:
 
         Raises `ValueError` for an order that is not watched, `EngineClosed` when the engine ends before.
         """
-        case = self._reader.index.get(self._broker.check_order_id(order_id))
+        case = self._reader.index.owner(self._broker.check_order_id(order_id))
         if case is None:
             raise ValueError(f"order_id: {order_id!r} is not watched; call watch() first")
         case.hurry()

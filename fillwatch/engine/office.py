@@ -15,7 +15,7 @@ from fillwatch.core.course import Finish
 from fillwatch.core.errors import BrokerError, EngineClosed, KeysRefused, TransientError
 from fillwatch.core.evidence import Route, Unanswered
 from fillwatch.core.positions import PositionBook
-from fillwatch.core.results import Amendment, FillOutcome, FillResult, Transition
+from fillwatch.core.results import Amendment, ConsistencyResult, FillOutcome, FillResult, Transition
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case, Wishes
 from fillwatch.engine.channel import Channel
@@ -96,17 +96,13 @@ class Office:
 
     def live(self, order_id: str) -> Case | None:
         """The case of this order whose result is still to come."""
-        case = self._reader.index.get(order_id)
-        return case if case is not None and case.is_live and case.order_id == order_id else None
-
-    def result_of(self, order_id: str) -> asyncio.Future[FillResult]:
-        """The future of the order's result."""
-        return self._reader.index[order_id].result
+        case = self._reader.index.owner(order_id)
+        return case if case is not None and case.is_live else None
 
     def take_up(self, order_id: str, wishes: Wishes) -> Case:
         """Begin a case. An older one of the same order, ended or audited, makes room."""
-        older = self._reader.index.get(order_id)
-        if older is not None and not older.is_live and older.order_id == order_id:
+        older = self._reader.index.owner(order_id)
+        if older is not None:
             self._forget(older)
         started = self._loop.time()
         case = Case(
@@ -127,7 +123,11 @@ class Office:
         if case.is_live:
             self._settle(case, Finish(outcome=FillOutcome.UNRESOLVED, reason="released; the order may be live"))
         if not case.consistency.done():
-            case.consistency.cancel()
+            case.consistency.set_result(
+                ConsistencyResult(
+                    order_id=case.order_id, symbol="", consistent=True, discrepancy="released before it was compared"
+                )
+            )
         self._forget(case)
 
     def reconfigure(self, config: FillDetectionConfig) -> None:

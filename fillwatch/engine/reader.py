@@ -15,6 +15,7 @@ from fillwatch.core.positions import PositionBook
 from fillwatch.core.schedule import STRAYS, YOUNG, Outlook, Read, cheapest
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
+from fillwatch.engine.index import Index
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.sweep import Sweep
 from fillwatch.engine.tape_feed import TapeReader
@@ -28,10 +29,10 @@ Answer = Look | Listing | Fills | None
 
 
 class Reader:
-    """Plans and makes the reads. `index`: every order id of every case, ended ones that may be amended included."""
+    """Plans and makes the reads for the cases of its `index`."""
 
     def __init__(self, broker: Broker, wire: Wire, agenda: Agenda, book: PositionBook) -> None:
-        self.index: dict[str, Case] = {}
+        self.index = Index()
         self._broker = broker
         self._wire = wire
         self._agenda = agenda
@@ -48,7 +49,7 @@ class Reader:
 
     def add(self, case: Case) -> None:
         """Look at this case from now on, first at once."""
-        self.index[case.order_id] = case
+        self.index.add(case.order_id, case)
         self._become_due(case)
 
     def audit(self, case: Case) -> None:
@@ -58,17 +59,14 @@ class Reader:
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
         for order_id in case.chain.ids:
-            if order_id not in self.index:
-                self.index[order_id] = case
+            if self.index.add(order_id, case):
                 case.indexed_at = self._loop.time()
         if not case.chain.current.is_known:
             self._mark_due(case)
 
     def drop(self, case: Case) -> None:
-        """Forget the case, unless a newer one has taken its place."""
-        for order_id in case.chain.ids:
-            if self.index.get(order_id) is case:
-                del self.index[order_id]
+        """Forget the case."""
+        self.index.remove(case)
 
     def want_look(self, case: Case, order_id: str, since: float) -> None:
         """Somebody waits for a look at `order_id` from `since` on: it goes before the looks that are merely due."""
@@ -100,7 +98,7 @@ class Reader:
         """Until something becomes due, or a token would be lost with orders to look at."""
         limiter = self._wire.limiter
         pause = None
-        if any(case.is_live for case in self.index.values()) and Priority.POLL not in self._asking:
+        if any(case.is_live for case in self.index) and Priority.POLL not in self._asking:
             pause = min(max(limiter.seconds_until_full(), LEAST_REST), LONGEST_REST)
         try:
             async with asyncio.timeout(pause):
@@ -132,7 +130,7 @@ class Reader:
         caps = self._broker.caps
         wanted = [*self._urgent, *self._due]
         strays = sum(case.is_stray for case, _ in wanted)
-        live = sum(case.is_live and not case.is_stray for case in self.index.values())
+        live = sum(case.is_live and not case.is_stray for case in self.index)
         return cheapest(
             Outlook(
                 due=len(wanted) - strays,
@@ -181,7 +179,7 @@ class Reader:
         strays = [entry for entry in waiting if entry[0].is_stray]
         if strays or waiting:
             return (strays or waiting)[0]
-        live = [case for case in self.index.values() if case.is_live]
+        live = [case for case in self.index if case.is_live]
         oldest = min(live, key=lambda case: case.chain.seen_as_of)
         return oldest, oldest.chain.current.order_id
 
@@ -192,7 +190,7 @@ class Reader:
         for entry in [*self._urgent, *self._due]:
             if entry[1] in sweep.missing:
                 self._asked(*entry)
-        covered = [self.index[order_id] for order_id in sweep.missing if order_id in self.index]
+        covered = {case: None for order_id in sweep.missing for case in self.index.of(order_id)}
         page = await self._broker.list(after=sweep.after, until=sweep.until)
         if isinstance(page, Unanswered):
             self._sweep = None if self._sweep is sweep else self._sweep
@@ -205,8 +203,7 @@ class Reader:
     def _absorb_page(self, sweep: Sweep, page: Listing) -> None:
         now = self._loop.time()
         for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
-            case = self.index.get(order.order_id)
-            if case is not None:
+            for case in self.index.of(order.order_id):
                 case.is_stray = False
                 case.api_calls += 1
                 case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), now)
@@ -217,17 +214,15 @@ class Reader:
             return
         self._sweep, self._pages = None, max(1, sweep.pages)
         for order_id in sweep.missing:
-            case = self.index.get(order_id)
-            if case is None:
-                continue
-            case.is_stray = True
-            if sweep.is_complete and now - case.started > YOUNG:
-                case.absorb(Missing(order_id=order_id, route=Route.LIST, as_of=sweep.began), now)
-            self._mark_due(case)
+            for case in self.index.of(order_id):
+                case.is_stray = True
+                if sweep.is_complete and now - case.started > YOUNG:
+                    case.absorb(Missing(order_id=order_id, route=Route.LIST, as_of=sweep.began), now)
+                self._mark_due(case)
 
     def _searchable(self) -> list[Case]:
         """The cases a sweep is to meet: those the list shows, and the others too when they have become many."""
-        cases = {case: None for case in self.index.values() if case.is_live or case.is_audited}
+        cases = {case: None for case in self.index if case.is_live or case.is_audited}
         strays = [case for case in cases if case.is_stray]
         if len(strays) > STRAYS:
             for case in strays:
@@ -241,7 +236,7 @@ class Reader:
 
     def _become_due(self, case: Case) -> None:
         """The look of the case may be due by now; either way come back when the next one can be."""
-        if not (case.is_live or case.is_audited) or self.index.get(case.order_id) is not case:
+        if not (case.is_live or case.is_audited) or case not in self.index:
             return
         now = self._loop.time()
         next_due = case.chain.seen_as_of + case.interval()

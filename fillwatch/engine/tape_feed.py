@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Broker, Fills
@@ -13,6 +12,7 @@ from fillwatch.core.evidence import Executed, Route, Unanswered
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.positions import PositionBook
 from fillwatch.engine.case import Case
+from fillwatch.engine.index import Index
 
 #: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
 OVERLAP = timedelta(seconds=5)
@@ -75,7 +75,7 @@ class TapeFeed:
 class TapeReader:
     """Reads the tape a page at a time: its rows go to the book and to the cases they concern."""
 
-    def __init__(self, broker: Broker, index: Mapping[str, Case], book: PositionBook, kick: asyncio.Event) -> None:
+    def __init__(self, broker: Broker, index: Index, book: PositionBook, kick: asyncio.Event) -> None:
         self._broker = broker
         self._index = index
         self._book = book
@@ -146,9 +146,8 @@ class TapeReader:
             return page
         for row in page.executions:
             self._book.record_execution(row, as_of=page.as_of)
-            of = self._index.get(row.order_id)
-            if of is not None:
-                of.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), self._loop.time())
+            for case in self._index.of(row.order_id):
+                case.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), self._loop.time())
         self._finish(feed.take(page, began, start))
         return page
 

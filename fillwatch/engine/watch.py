@@ -69,6 +69,11 @@ class OrderWatch:
         """The route that described the order last."""
         return self._case.chain.current.route
 
+    @property
+    def future(self) -> asyncio.Future[FillResult]:
+        """The result as a future, for callbacks. Await the watch, not this: cancelling it would end it for all."""
+        return self._case.result
+
     def done(self) -> bool:
         """Whether the result (or `EngineClosed`) is there."""
         return self._case.result.done()

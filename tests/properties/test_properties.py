@@ -298,6 +298,7 @@ def test_p9_partial_fill_rejection(seed: int, share: float, fate: Fate) -> None:
                 assert result.outcome is FillOutcome.PARTIALLY_FILLED
             if fate is Fate.PARTIAL:
                 assert truth.cancels, "the remainder was not cancelled"
+                assert share or result.elapsed_time < TIMEOUT, "the remainder was cancelled at the time-out only"
         assert scene.violations() == []
 
     in_world(seed, scenario)
