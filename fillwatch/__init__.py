@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Broker
 from fillwatch.core.config import AtTimeout, FillDetectionConfig, PartialFills, RateLimit
-from fillwatch.core.errors import EngineClosed, FillwatchError, WatchConflict
+from fillwatch.core.errors import EngineClosed, FillwatchError, KeysRefused, WatchConflict
 from fillwatch.core.orders import OrderRequest
 from fillwatch.core.results import Amendment, AmendmentKind, ConsistencyResult, FillOutcome, FillResult, Transition
 from fillwatch.core.verification import FillVerification, MultiMethodVerifier
@@ -39,6 +39,7 @@ __all__ = [
     "FillVerification",
     "FillwatchError",
     "FinalVerificationHandler",
+    "KeysRefused",
     "MultiMethodVerifier",
     "OrderRequest",
     "OrderWatch",

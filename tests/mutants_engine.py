@@ -14,8 +14,8 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stale snapshot lowers what was executed",
         file="fillwatch/core/belief.py",
-        old="order.filled_qty > self._cumulative):",
-        new="order.filled_qty != self._cumulative):",
+        old="if self._cumulative is None or cumulative > self._cumulative:",
+        new="if self._cumulative is None or cumulative != self._cumulative:",
         tests=BELIEF,
     ),
     Mutant(
@@ -91,8 +91,8 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="many orders are asked for one by one",
         file="fillwatch/core/schedule.py",
-        old="        pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)\n",
-        new="        pays = False\n",
+        old="    page_pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)\n",
+        new="    page_pays = False\n",
         tests=SCALE,
     ),
     Mutant(

@@ -10,7 +10,7 @@ import fillwatch
 PUBLIC = frozenset(
     "AlpacaBroker Amendment AmendmentKind AtTimeout Broker ConsistencyResult EngineClosed ErrorRecoveryManager "
     "FillDetectionConfig FillDetectionEngine FillOutcome FillResult FillVerification FillwatchError "
-    "FinalVerificationHandler MultiMethodVerifier OrderRequest OrderWatch PartialFills RateLimit "
+    "FinalVerificationHandler KeysRefused MultiMethodVerifier OrderRequest OrderWatch PartialFills RateLimit "
     "StateConsistencyValidator Transition WatchConflict enable_logging".split()
 )
 

@@ -88,17 +88,26 @@ class OrderChain:
     @property
     def filled_quantity(self) -> Decimal | None:
         """Shares that stand executed over the whole chain; None when not known."""
-        own = [link.filled_quantity for link in self._links]
-        if len(own) == 1 or not any(own[:-1]):
-            return own[-1] if len(own) == 1 or own[-1] is not None else None
-        taped = [_taped(link) for link in self._links]
-        total = sum(taped, ZERO)
+        parts = self._parts()
+        return None if parts is None else sum(parts, ZERO)
+
+    def _parts(self) -> list[Decimal] | None:
+        """What each link executed itself; None when that is not known of one of them."""
+        parts: list[Decimal] = []
         earlier = ZERO
-        for link, quantity, tape in zip(self._links, own, taped, strict=True):
-            if quantity != tape and not (quantity == earlier + tape and self._may_inherit(link, earlier)):
+        for link in self._links:
+            quantity, tape = link.filled_quantity, _taped(link)
+            if quantity is None:
                 return None
-            earlier += tape
-        return total
+            if not earlier or quantity == tape or quantity < earlier:
+                own = quantity
+            elif quantity == earlier + tape and self._may_inherit(link, earlier):
+                own = tape
+            else:
+                return None
+            parts.append(own)
+            earlier += own
+        return parts
 
     def _may_inherit(self, link: OrderBelief, earlier: Decimal) -> bool:
         """Whether a link's quantity can be its predecessors' and what the tape shows of its own.
@@ -129,14 +138,26 @@ class OrderChain:
     @property
     def average_price(self) -> Decimal | None:
         """Average price of `filled_quantity` in the quote currency; None when not known."""
-        quantity = self.filled_quantity
-        if not quantity:
+        parts = self._parts()
+        quantity = sum(parts or (), ZERO)
+        if parts is None or not quantity:
             return None
-        if len(self._links) == 1 or not any(link.filled_quantity for link in self._links[:-1]):
-            return self.current.average_price or self._links[-1].average_price
-        tapes = [tape for link in self._links if (tape := link.fullest_tape) is not None]
-        paid = sum((tape.net * (tape.average_price or ZERO) for tape in tapes), ZERO)
+        paid = ZERO
+        for link, part in zip(self._links, parts, strict=True):
+            price = self._price_of(link, part)
+            if part and price is None:
+                return None
+            if part == quantity:
+                return price
+            paid += part * (price or ZERO)
         return paid / quantity
+
+    def _price_of(self, link: OrderBelief, part: Decimal) -> Decimal | None:
+        """What `part` was executed at: the link's own average if it counts nothing else, or the tape's."""
+        if part == link.filled_quantity:
+            return link.average_price
+        tape = link.fullest_tape
+        return tape.average_price if tape is not None and tape.net == part else None
 
     @property
     def needs_tape(self) -> bool:

@@ -101,29 +101,30 @@ def final_check(
         if reply.sent_at is not None:
             first_cancel = min(first_cancel, reply.sent_at)
         bound = (reply.now if math.isinf(first_cancel) else first_cancel) + resolution
-        proof = yield from _look_until(
-            chain, reply, target=target, bound=max(bound, reply.now + LEAST_LOOK), again=again
-        )
-        if proof is not None:
-            return proof
+        bound = max(bound, reply.now + LEAST_LOOK)
+        came = yield from _look_until(chain, reply, target=target, bound=bound, again=again)
+        if isinstance(came, Proof):
+            return came
+        reply = came
         again *= 2.0
 
 
 def _look_until(
     chain: OrderChain, reply: Reply, *, target: str, bound: float, again: float
-) -> Generator[Question, Reply, Proof | None]:
-    """Look at growing intervals; None when the cancel has to be sent again."""
+) -> Generator[Question, Reply, Proof | Reply]:
+    """Look at growing intervals; the last reply when the cancel has to be sent again."""
     retry_at = reply.now + (again if reply.cancel is CancelFate.REQUESTED else again / 8.0)
     pause = FIRST_PAUSE
     while not _is_over(chain):
         if reply.now >= bound:
             return Proof.UNPROVEN
         # The last look is asked for early enough to be answered before the bound.
-        since = min(reply.now + pause, max(reply.now, bound - LEAST_LOOK))
+        aim = bound - LEAST_LOOK if reply.now < bound - LEAST_LOOK else bound
+        since = min(reply.now + pause, aim)
         reply = yield AskLook(order_id=chain.current.order_id, since=since, until=bound)
         pause = min(2.0 * pause, LONGEST_PAUSE)
         if reply.now < bound and _cancels_again(chain, reply, target, retry_at):
-            return None
+            return reply
     return Proof.OVER
 
 

@@ -55,14 +55,15 @@ class Read(StrEnum):
 class Outlook:
     """What is to be read, in numbers.
 
-    `due`: orders due that the list shows; `strays`: orders due that it does not. `live`: watched orders that the list
-    shows. `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is between two pages.
+    `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
+    that the list shows; `live`: those of them whose result is still to come. `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is between two pages.
     `tape_wanted`: somebody waits for the tape; `tape_age`: seconds since it was last asked. `spare`: a token would be
     lost now.
     """
 
     due: int
     strays: int
+    shown: int
     live: int
     pages: int
     lists: bool
@@ -88,7 +89,7 @@ _TURNS: Mapping[Read, tuple[Read, ...]] = MappingProxyType(
 def cheapest(outlook: Outlook) -> Read:
     """The next request to send: whatever tells most of what is due for one token, each kind in its turn."""
     o = outlook
-    page_pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)
+    page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)
     hides_fills = o.lists and o.pages > 1 and o.live > 0 and o.tape_age >= TAPE_INTERVAL
     wanted = {
         Read.TAPE: o.tape and (o.tape_wanted or hides_fills),
@@ -99,7 +100,7 @@ def cheapest(outlook: Outlook) -> Read:
         if wanted[read]:
             return read
     if o.spare and o.live:
-        return Read.PAGE if o.lists and o.live > 1 else Read.ORDER
+        return Read.PAGE if o.lists and o.shown > 1 else Read.ORDER
     return Read.NOTHING
 
 

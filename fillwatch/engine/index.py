@@ -44,5 +44,8 @@ class Index:
     def __contains__(self, case: object) -> bool:
         return case in self._cases
 
+    def __len__(self) -> int:
+        return len(self._cases)
+
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases)

@@ -49,12 +49,16 @@ async def pursue(case: Case, desk: Desk) -> None:
     """Follow one order to its result, compare the position, and audit it if it has no end yet."""
     finish = await _until_finished(case, desk)
     result = desk.settle(case, finish)
+    complete = _is_complete(result)
+    if not complete:
+        case.audits = 0
+        desk.reader.audit(case)
     check = ConsistencyResult(order_id=case.order_id, symbol=result.symbol, consistent=True)
     if result.fill_quantity:
         check = await desk.consistency.validate_fill_consistency(case.order_id, symbol=result.symbol)
     if not case.consistency.done():
         case.consistency.set_result(check)
-    if not _is_complete(result):
+    if not complete:
         await _audit(case, desk)
 
 
@@ -85,9 +89,7 @@ async def _final_check(case: Case, desk: Desk, purpose: CheckFor) -> None:
 
 async def _audit(case: Case, desk: Desk) -> None:
     """Something is not known yet: look on at growing intervals until it is, and amend the result."""
-    case.audits = 0
     case.course.unproven = None
-    desk.reader.audit(case)
     loop = asyncio.get_running_loop()
     wants = _Wanting(case, desk, LONGEST_AUDIT_WANT)
     while True:
@@ -98,7 +100,7 @@ async def _audit(case: Case, desk: Desk) -> None:
                 case.audits = None
                 return
             wanted = Wants.TAPE if desk.reader.tape.exists else Wants.LOOK
-        await wants.rest(Wait(until=loop.time() + audit_interval(case.audits), wants=wanted))
+        await wants.rest(Wait(until=loop.time() + audit_interval(case.audits or 0), wants=wanted))
 
 
 def _is_complete(result: FillResult) -> bool:

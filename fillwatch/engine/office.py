@@ -35,6 +35,8 @@ from fillwatch.logs import order_logger, plain_logger
 AMENDMENTS_KEPT, ENDED_KEPT = 1_000, 2_000
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
+#: Seconds between two reads of the positions, however many fills wait to be compared.
+POSITION_SPACING = 2.0
 #: Requests that go at once: one to try the keys with, and one to look.
 FIRST_TOKENS = 2.0
 #: Seconds before the positions are asked for again if they did not come at the start; doubled, at most the second.
@@ -66,6 +68,7 @@ class Office:
             read_fills=self._read_fills if self._reader.tape.exists else None,
             lag=lag,
             on_discrepancy=on_discrepancy,
+            spacing=POSITION_SPACING,
         )
         self._desk = Desk(
             reader=self._reader,

@@ -7,6 +7,7 @@ its answer shows is absorbed by every watch it concerns. An unanswered read is n
 from __future__ import annotations
 
 import asyncio
+import math
 
 from fillwatch.brokers.base import Broker, Fills, Listing
 from fillwatch.core.errors import BrokerError, EngineClosed
@@ -24,6 +25,8 @@ from fillwatch.logs import plain_logger
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5
+#: Seconds between two reads of the tape that nobody asked for.
+LATE_FACTS = 20.0
 
 Answer = Look | Listing | Fills | None
 
@@ -96,15 +99,22 @@ class Reader:
 
     async def _rest(self) -> None:
         """Until something becomes due, or a token would be lost with orders to look at."""
-        limiter = self._wire.limiter
-        pause = None
+        pause = self._tape_wait() if self.tape.is_ready and Priority.POLL not in self._asking else None
         if any(case.is_live for case in self.index) and Priority.POLL not in self._asking:
-            pause = min(max(limiter.seconds_until_full(), LEAST_REST), LONGEST_REST)
+            pause = min(self._wire.limiter.seconds_until_full(), LONGEST_REST, LONGEST_REST if pause is None else pause)
+        if pause is not None:
+            pause = max(pause, LEAST_REST)
         try:
             async with asyncio.timeout(pause):
                 await self._kick.wait()
         except TimeoutError:
             pass
+
+    def _tape_wait(self) -> float:
+        """Seconds until the tape is due for late facts (busts, corrections), which no look at a live order shows."""
+        if not self.tape.is_ready or not self.index:
+            return math.inf
+        return LATE_FACTS - self.tape.age
 
     def _ask(self, group: asyncio.TaskGroup, priority: Priority) -> None:
         if priority not in self._asking:
@@ -131,16 +141,18 @@ class Reader:
         wanted = [*self._urgent, *self._due]
         strays = sum(case.is_stray for case, _ in wanted)
         live = sum(case.is_live and not case.is_stray for case in self.index)
+        audited = sum(case.is_audited and not case.is_stray for case in self.index)
         return cheapest(
             Outlook(
                 due=len(wanted) - strays,
                 strays=strays,
+                shown=live + audited,
                 live=live,
                 pages=self._pages,
                 lists=caps.page_size > 0,
                 sweeping=self._sweep is not None,
                 tape=self.tape.is_ready,
-                tape_wanted=self.tape.is_wanted,
+                tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
                 tape_age=self.tape.age,
                 spare=spare,
                 last=self._last,

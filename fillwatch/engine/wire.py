@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from fillwatch.brokers.base import Broker, Operation
-from fillwatch.core.errors import AmbiguousError, BrokerError, EngineClosed, RateLimited, TransientError
+from fillwatch.core.errors import AmbiguousError, BrokerError, EngineClosed, KeysRefused, RateLimited, TransientError
 from fillwatch.engine.limiter import Permit, Priority, RateLimiter
+from fillwatch.logs import plain_logger
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Wire:
         self._broker = broker
         self._tasks: set[asyncio.Task[object]] = set()
         self._closed = False
+        self._refused = False
         limiter.max_in_flight = broker.caps.max_in_flight
 
     async def ask(
@@ -146,6 +148,12 @@ class Wire:
             permit.release()
 
     def _learn(self, error: BrokerError | None) -> None:
+        refused = isinstance(error, KeysRefused)
+        if refused and not self._refused:
+            plain_logger().error("the broker refuses the keys: {}; beliefs stay, looks go on", error)
+        if error is None and self._refused:
+            plain_logger().warning("the broker takes the keys again")
+        self._refused = refused or (self._refused and error is not None)
         if error is None:
             self.limiter.succeeded()
         elif isinstance(error, RateLimited):

@@ -155,7 +155,8 @@ class SimulatedBroker:
         answer = await self._line.ask(Call(op=Op.POSITIONS))
         if isinstance(answer, BrokerError):
             return Unanswered(error=answer, route=Route.POSITIONS, as_of=as_of)
-        return Positions(quantities=MappingProxyType({row["symbol"]: row["qty"] for row in answer.rows}), as_of=as_of)
+        quantities = MappingProxyType({row["symbol"]: row["qty"] for row in answer.rows})
+        return Positions(quantities=quantities, as_of=as_of, at=self.world.wall(as_of))
 
     async def account(self) -> Account | Unanswered:
         """The account."""

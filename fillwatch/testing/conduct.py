@@ -86,18 +86,27 @@ def too_many_requests(history: History, ledger: Ledger, terms: Terms) -> Iterato
 
 
 class _Silence:
-    """The silence that 429s ask for: from `since` to `until`, both infinite in the past before the first."""
+    """The silence that 429s ask for, from `since` to `until`; without a reset it is 1 s, doubling until an answer."""
 
     def __init__(self) -> None:
         self.since = self.until = -math.inf
+        self._bare = 0.0
 
     def hear(self, line: Line) -> None:
-        """A line may be a 429."""
-        if line.phase is Phase.FAIL and isinstance(line.value, RateLimited):
-            told, begins = line.value.reset_in, line.t >= self.until
-            self.since = line.t if begins else self.since
-            if told or begins:  # without a reset, the answer to what had been sent before says nothing new
-                self.until = max(self.until, line.t + (min(told, LONGEST_SILENCE) if told else CANCEL_SPACING))
+        """A line may be a 429, or the answer that ends a row of them."""
+        if line.phase is Phase.OK and line.op in REQUESTS and line.t >= self.until:
+            self._bare = 0.0
+        if line.phase is not Phase.FAIL or not isinstance(line.value, RateLimited):
+            return
+        told, begins = line.value.reset_in, line.t >= self.until
+        if told:
+            wanted = min(told, LONGEST_SILENCE)
+        elif begins:
+            wanted = self._bare = min(2 * self._bare or CANCEL_SPACING, LONGEST_SILENCE)
+        else:
+            return  # the answer to what had been sent before says nothing new
+        self.since = line.t if begins else self.since
+        self.until = max(self.until, line.t + wanted)
 
     def holds(self, t: float) -> bool:
         """Whether nothing should be sent at `t`. What was granted before the answer came may go in its instant."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fillwatch import (
+    AlpacaBroker,
     AmendmentKind,
     ConsistencyResult,
     EngineClosed,
@@ -31,7 +32,9 @@ from fillwatch import (
     WatchConflict,
     enable_logging,
 )
+from fillwatch.brokers.base import Positions
 from fillwatch.core.errors import KeysRefused
+from fillwatch.core.evidence import Unanswered
 from fillwatch.core.orders import OrderStatus, Side
 from fillwatch.simulator import EPOCH, Fate, Faults, Kind, Op, SimulatedBroker, World
 from fillwatch.testing import virtual
@@ -60,6 +63,14 @@ def asked(world: World, op: Op, order_id: str | None = None) -> int:
 
 async def all_of(items: AsyncIterator[Any]) -> list[Any]:
     return [item async for item in items]
+
+
+class DatedBroker(SimulatedBroker):
+    """Says when its positions were true, as Alpaca does with the `Date` of its answers."""
+
+    async def positions(self) -> Positions | Unanswered:
+        answer = await super().positions()
+        return dataclasses.replace(answer, at=self.world.wall(now())) if isinstance(answer, Positions) else answer
 
 
 # A watch and those who wait for it
@@ -155,6 +166,36 @@ async def test_as_resolved_gives_results_as_they_come() -> None:
         results = await all_of(engine.as_resolved([never, slow, quick, slow], timeout_seconds=15.0))
     assert [result.order_id for result in results] == [quick, slow, never]
     assert [result.outcome for result in results] == ["filled", "filled", "timed_out"]
+
+
+@virtual
+async def test_as_resolved_knows_two_spellings_of_one_id() -> None:
+    world = a_world()
+    async with an_engine(world) as engine:
+        order_id = world.place(BUY, Fate.SLOW)
+        (result,) = await all_of(engine.as_resolved([order_id, order_id.upper()]))
+    assert result.filled
+
+
+@virtual
+async def test_a_predecessor_and_its_successor_may_both_be_watched() -> None:
+    """A bot that replaces an order knows the new id, and watches it beside the old one."""
+    world = a_world()
+    async with an_engine(world, timeout_seconds=30.0) as engine:
+        for _ in range(3):
+            engine.watch(world.place(SELL, Fate.NEVER), at_timeout="leave")
+        order_id = world.place(BUY, Fate.REPLACED_FILLS)
+        old = engine.watch(order_id)
+        while len(chain := world.ledger.chain(order_id)) == 1:
+            await asyncio.sleep(0.05)
+        new = engine.watch(chain[1])
+        results = await asyncio.gather(old, new)
+        ended = world.ledger.truth(chain[1]).ended_at
+        assert ended is not None
+        assert now() <= ended + 3.0
+    assert [result.outcome for result in results] == [FillOutcome.FILLED] * 2
+    assert [(result.order_id, result.final_order_id) for result in results] == [chain, (chain[1], chain[1])]
+    assert asked(world, Op.CANCEL) == 0
 
 
 @virtual
@@ -455,6 +496,45 @@ async def test_a_result_that_has_come_outlives_the_engine() -> None:
 
 
 @virtual
+async def test_an_error_of_the_caller_comes_out_as_it_is() -> None:
+    class Mine(Exception):
+        pass
+
+    world = a_world()
+    with pytest.raises(Mine):
+        async with an_engine(world) as engine:
+            watch = engine.watch(world.place(BUY, Fate.NEVER))
+            raise Mine
+    with pytest.raises(EngineClosed):
+        await watch
+    assert asked(world, Op.CANCEL) == 0
+
+
+@virtual
+async def test_consistency_of_a_released_watch_does_not_look_like_a_cancellation() -> None:
+    world = a_world()
+    async with an_engine(world) as engine:
+        watch = engine.watch(world.place(BUY, Fate.NEVER))
+        await asyncio.sleep(1.0)
+        watch.release()
+        assert isinstance(await watch.consistency(), ConsistencyResult)
+
+
+@virtual
+async def test_a_hurried_watch_is_still_the_same_watch() -> None:
+    world = a_world()
+    async with an_engine(world) as engine:
+        order_id = world.place(BUY, Fate.NEVER)
+        watch = engine.watch(order_id)
+        await asyncio.sleep(1.0)
+        check = asyncio.create_task(engine.final_verification.perform_final_check(order_id))
+        await asyncio.sleep(0)
+        again = engine.watch(order_id)
+        assert await check is None
+        assert (await watch is await again, (await watch).outcome) == (True, FillOutcome.TIMED_OUT)
+
+
+@virtual
 async def test_an_engine_is_entered_once_and_before_it_is_used() -> None:
     world = a_world()
     engine = an_engine(world)
@@ -507,6 +587,15 @@ async def test_watch_from_another_thread_raises() -> None:
         with pytest.raises(RuntimeError, match="thread"):
             await asyncio.to_thread(engine.watch, order_id)
         assert engine.snapshot().watches == ()
+
+
+@virtual
+async def test_a_trading_client_is_accepted() -> None:
+    from alpaca.trading.client import TradingClient
+
+    engine = FillDetectionEngine(TradingClient("PKAAAAAAAAAAAAAAAAAA", "s" * 40, paper=True))
+    assert isinstance(engine.broker, AlpacaBroker)
+    await engine.broker.aclose()
 
 
 def test_something_that_is_no_broker_is_refused() -> None:
@@ -659,7 +748,7 @@ def test_a_discrepancy_calls_the_hook_and_delays_no_result(is_async: bool) -> No
     async def run() -> None:
         world = a_world(faults=Faults(replica_lag={Op.POSITIONS: 1_000.0}))
         hook = hear if is_async else heard.append
-        async with FillDetectionEngine(SimulatedBroker(world), on_discrepancy=hook) as engine:
+        async with FillDetectionEngine(DatedBroker(world), on_discrepancy=hook) as engine:
             await asyncio.sleep(30.0)  # so that the baseline surely does not hold the fill
             watch = engine.watch(world.place(BUY, Fate.SLOW))
             result = await watch
@@ -704,7 +793,7 @@ async def test_the_last_thousand_amendments_are_kept() -> None:
         ids = world.populate(1_300, mix={Fate.SLOW: 1})
         watches = [engine.watch(order_id, timeout_seconds=0.05, at_timeout="leave") for order_id in ids]
         results = await asyncio.gather(*watches)
-        await asyncio.sleep(300.0)
+        await asyncio.sleep(600.0)
     everything = await told
     unresolved = {result.order_id for result in results if not result.outcome.is_end}
     assert {amendment.order_id for amendment in everything} == unresolved
@@ -726,7 +815,7 @@ async def test_a_bust_after_the_result_is_an_amendment_and_the_result_stays() ->
         assert (amendment.kind, amendment.result) == (AmendmentKind.BUST, result)
         assert amendment.amended.fill_quantity == world.ledger.executed_at(order_id) == 5
         assert amendment.reason
-        assert amendment.at == now()
+        assert amendment.at <= now()
         assert result.fill_quantity == 10
 
 
