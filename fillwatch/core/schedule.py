@@ -56,9 +56,9 @@ class Outlook:
     """What is to be read, in numbers.
 
     `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
-    that the list shows; `live`: those of them whose result is still to come. `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is between two pages.
-    `tape_wanted`: somebody waits for the tape; `tape_age`: seconds since it was last asked. `spare`: a token would be
-    lost now.
+    that the list shows; `live`: those of them whose result is still to come. `pages`: requests of a whole sweep, as
+    the last one took. `sweeping`: a sweep is between two pages. `tape_wanted`: somebody waits for the tape;
+    `tape_age`: seconds since it was last asked. `spare`: a token would be lost now.
     """
 
     due: int

@@ -133,6 +133,10 @@ class WatchTerms:
     keywords: Mapping[str, object] = field(default_factory=dict)
 
 
+#: What is known of a result whose follower was cancelled.
+_NOTHING: object = None
+
+
 class Follower:
     """Notes what an engine says of its watches, in tasks of `group`; leave the group after the engine is closed."""
 
@@ -165,7 +169,7 @@ class Follower:
             self._history.write(actor, "transitions", Phase.FAIL, error, order=watch.order_id)
 
     async def _result(self, actor: str, watch: OrderWatch) -> None:
-        phase, value = Phase.INFO, None
+        phase, value = Phase.INFO, _NOTHING
         try:
             phase, value = Phase.OK, await watch
         except FillwatchError as error:

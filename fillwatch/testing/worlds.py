@@ -132,14 +132,14 @@ class _Life:
         leave = draw.random() < 0.1
         keywords = {"at_timeout": "leave"} if leave else {}
         watch = follower.watch(order, may_cancel=not leave, **keywords)
-        match draw.choices(("waits", "gives up", "releases"), weights=(12, 3, 1))[0]:
-            case "gives up":
-                await self._give_up(watch, draw.uniform(0.0, 20.0))
-            case "releases":
-                await asyncio.sleep(draw.uniform(0.0, 20.0))
-                if not watch.done():
-                    follower.release(watch)
-                return
+        manner = draw.choices(("waits", "gives up", "releases"), weights=(12, 3, 1))[0]
+        if manner == "gives up":
+            await self._give_up(watch, draw.uniform(0.0, 20.0))
+        elif manner == "releases":
+            await asyncio.sleep(draw.uniform(0.0, 20.0))
+            if not watch.done():
+                follower.release(watch)
+            return
         try:
             await watch
         except FillwatchError:

@@ -591,7 +591,7 @@ async def test_watch_from_another_thread_raises() -> None:
 
 @virtual
 async def test_a_trading_client_is_accepted() -> None:
-    from alpaca.trading.client import TradingClient
+    from tests.simulator.alpaca_client import TradingClient  # late: it brings pandas
 
     engine = FillDetectionEngine(TradingClient("PKAAAAAAAAAAAAAAAAAA", "s" * 40, paper=True))
     assert isinstance(engine.broker, AlpacaBroker)

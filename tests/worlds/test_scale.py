@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from decimal import Decimal
 
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.orders import OrderRequest, Side
@@ -56,7 +57,7 @@ def test_memory_returns() -> None:
 
     async def main() -> None:
         world = World(4, clock=asyncio.get_running_loop().time)
-        request = OrderRequest(symbol="AAPL", side=Side.BUY, qty=10)
+        request = OrderRequest(symbol="AAPL", side=Side.BUY, qty=Decimal(10))
         async with FillDetectionEngine(SimulatedBroker(world)) as engine:
             kept.append(weakref.ref(engine))
             for _ in range(20):

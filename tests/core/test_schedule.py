@@ -1,0 +1,225 @@
+"""When an order is looked at, and by which read: arithmetic and a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fillwatch.core.config import FillDetectionConfig
+from fillwatch.core.schedule import (
+    FIRST_AUDIT,
+    LONGEST_AUDIT,
+    TAPE_INTERVAL,
+    Outlook,
+    Read,
+    audit_interval,
+    cheapest,
+    goes_on,
+    interval,
+)
+
+ORDER, PAGE, TAPE, NOTHING = Read.ORDER, Read.PAGE, Read.TAPE, Read.NOTHING
+PLAIN = FillDetectionConfig()
+
+
+# --- intervals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("looks", "seconds"), [(0, 0.5), (1, 0.6), (5, 1.0), (14, 1.9), (15, 2.0), (16, 2.0), (1_000_000, 2.0)]
+)
+def test_the_interval_grows_with_each_look_to_the_longest(looks: int, seconds: float) -> None:
+    """The seed's figures: half a second at first, a tenth more each time, two seconds at most."""
+    assert interval(PLAIN, looks) == pytest.approx(seconds)
+    assert interval(PLAIN, looks) <= PLAIN.max_poll_interval
+
+
+@given(
+    st.floats(0.01, 10),
+    st.floats(0, 10),
+    st.floats(0, 10),
+    st.integers(0, 10_000),
+)
+def test_the_interval_is_never_shorter_than_before_and_never_beyond_the_longest(
+    first: float, more: float, growth: float, looks: int
+) -> None:
+    """The seed's Property 10, for any configuration."""
+    config = FillDetectionConfig(
+        initial_poll_interval=first, max_poll_interval=first + more, poll_interval_increase=growth
+    )
+    now, then = interval(config, looks), interval(config, looks + 1)
+    assert first <= now <= then <= first + more
+    assert then in (pytest.approx(now + growth), first + more)
+    assert interval(config, 0) == first
+
+
+def test_without_adaptive_polling_the_interval_stays() -> None:
+    """The first one, for ever."""
+    config = FillDetectionConfig(enable_adaptive_polling=False)
+    assert {interval(config, looks) for looks in (0, 1, 50)} == {0.5}
+
+
+@pytest.mark.parametrize("wish", [0.05, 1.0, 60, 3_600.0])
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_a_wish_counts_more_than_the_configuration(wish: float, adaptive: bool) -> None:
+    """It may shorten and stretch, beyond the longest interval too."""
+    config = FillDetectionConfig(enable_adaptive_polling=adaptive)
+    assert interval(config, 3, wish) == wish
+
+
+@pytest.mark.parametrize("wish", [None, 0, 0.0, -1.0, math.inf, -math.inf, math.nan])
+def test_a_wish_that_is_no_interval_is_none(wish: float | None) -> None:
+    """Neither an endless loop nor an order that is never looked at can be wished for."""
+    assert interval(PLAIN, 5, wish) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("audits", "seconds"), [(0, 5), (1, 10), (2, 20), (5, 160), (6, 300), (7, 300), (31, 300), (1_000_000, 300)]
+)
+def test_audits_become_rarer(audits: int, seconds: float) -> None:
+    """Twice as long each time from five seconds to five minutes, and never given up."""
+    assert audit_interval(audits) == seconds
+    assert FIRST_AUDIT <= audit_interval(audits) <= LONGEST_AUDIT
+
+
+# --- the cheapest read ------------------------------------------------------------------------------------------------
+
+#: Nothing due, one page, everything possible, nothing asked yet, the tape just read.
+IDLE = Outlook(
+    due=0,
+    strays=0,
+    shown=20,
+    live=20,
+    pages=1,
+    lists=True,
+    sweeping=False,
+    tape=True,
+    tape_wanted=False,
+    tape_age=0.0,
+    spare=False,
+    last=NOTHING,
+)
+LONG = replace(IDLE, shown=1_200, live=1_200, pages=3)
+
+
+@pytest.mark.parametrize(
+    ("outlook", "read"),
+    [
+        pytest.param(IDLE, NOTHING, id="nothing due"),
+        pytest.param(replace(IDLE, shown=0, live=0, spare=True), NOTHING, id="nothing watched"),
+        pytest.param(replace(IDLE, due=1), PAGE, id="one of many due: a page costs as much and tells more"),
+        pytest.param(replace(IDLE, due=1, shown=1, live=1), ORDER, id="one of one"),
+        pytest.param(replace(IDLE, due=2, shown=2, live=2), PAGE, id="two for one"),
+        pytest.param(replace(IDLE, due=20, lists=False), ORDER, id="a broker without a list"),
+        pytest.param(replace(LONG, due=2), ORDER, id="two orders are cheaper than three pages"),
+        pytest.param(replace(LONG, due=3), PAGE, id="three pages for three orders, and all others"),
+        pytest.param(replace(LONG, due=2, shown=2, live=2), PAGE, id="all that is watched, on a long list"),
+        pytest.param(replace(IDLE, due=3, live=0), PAGE, id="audited orders share a page too"),
+        pytest.param(replace(IDLE, live=0, spare=True), NOTHING, id="audits are not looked at early"),
+        pytest.param(replace(IDLE, live=1, spare=True), PAGE, id="an early look shows the audited as well"),
+        pytest.param(replace(IDLE, strays=1), ORDER, id="a stray is asked by its id"),
+        pytest.param(replace(IDLE, sweeping=True), PAGE, id="a sweep goes on with nothing due"),
+        pytest.param(replace(IDLE, tape_wanted=True), TAPE, id="the tape is wanted"),
+        pytest.param(replace(IDLE, tape_wanted=True, tape=False), NOTHING, id="there is no tape"),
+        pytest.param(replace(IDLE, tape_age=9.0), NOTHING, id="one page shows all fills: no tape"),
+        pytest.param(replace(LONG, tape_age=9.0), TAPE, id="a long list hides fills: the tape"),
+        pytest.param(replace(LONG, tape_age=TAPE_INTERVAL), TAPE, id="old enough"),
+        pytest.param(replace(LONG, tape_age=TAPE_INTERVAL - 0.01), NOTHING, id="too young"),
+        pytest.param(replace(LONG, tape_age=9.0, lists=False), NOTHING, id="without a list it hides nothing"),
+        pytest.param(replace(LONG, tape_age=9.0, live=0), NOTHING, id="nobody there to fill"),
+        pytest.param(replace(LONG, tape_age=9.0, tape=False), NOTHING, id="a long list, no tape"),
+        pytest.param(replace(IDLE, spare=True), PAGE, id="a token to spare looks early"),
+        pytest.param(replace(IDLE, spare=True, shown=1, live=1), ORDER, id="a token to spare, one order"),
+        pytest.param(replace(IDLE, spare=True, lists=False), ORDER, id="a token to spare, no list"),
+    ],
+)
+def test_the_cheapest_read(outlook: Outlook, read: Read) -> None:
+    """Each situation and what is sent in it."""
+    assert cheapest(outlook) is read
+
+
+BUSY = replace(LONG, due=50, strays=3, sweeping=True, tape_wanted=True, tape_age=9.0)
+
+
+def served(outlook: Outlook, count: int) -> list[Read]:
+    reads = []
+    for _ in range(count):
+        outlook = replace(outlook, last=cheapest(outlook))
+        reads.append(outlook.last)
+    return reads
+
+
+def test_no_read_starves_another() -> None:
+    """With all three wanted all the time, each has its turn within three requests."""
+    reads = served(BUSY, 30)
+    for start in range(len(reads) - 2):
+        assert set(reads[start : start + 3]) == {ORDER, PAGE, TAPE}
+
+
+@pytest.mark.parametrize(
+    ("outlook", "both"),
+    [
+        (replace(BUSY, tape=False), {ORDER, PAGE}),
+        (replace(BUSY, strays=0), {PAGE, TAPE}),
+        (replace(BUSY, due=0, sweeping=False), {ORDER, TAPE}),
+    ],
+    ids=["no tape", "no strays", "no sweep"],
+)
+def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
+    """Neither is sent twice while the other waits."""
+    reads = served(outlook, 10)
+    assert all({one, next_} == both for one, next_ in zip(reads, reads[1:], strict=False))
+
+
+@given(
+    st.builds(
+        Outlook,
+        due=st.integers(0, 5),
+        strays=st.integers(0, 5),
+        shown=st.integers(0, 5),
+        live=st.integers(0, 5),
+        pages=st.integers(1, 4),
+        lists=st.booleans(),
+        sweeping=st.booleans(),
+        tape=st.booleans(),
+        tape_wanted=st.booleans(),
+        tape_age=st.sampled_from([0.0, 9.0]),
+        spare=st.booleans(),
+        last=st.sampled_from(list(Read)),
+    )
+)
+def test_what_is_due_is_always_asked_for(outlook: Outlook) -> None:
+    """Nothing is sent only if nothing is wanted; no read the broker does not offer is sent for what is due."""
+    read = cheapest(outlook)
+    if outlook.due or outlook.strays or outlook.sweeping or (outlook.tape and outlook.tape_wanted):
+        assert read is not NOTHING
+    if not outlook.tape:
+        assert read is not TAPE
+    if not outlook.lists and not outlook.sweeping:
+        assert read is not PAGE
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missing", "barren", "on"),
+    [
+        (0, 0, False),
+        (1, 0, False),
+        (2, 0, True),
+        (2, 1, False),
+        (3, 1, False),
+        (4, 1, True),
+        (4, 2, False),
+        (100, 49, True),
+        (100, 50, False),
+    ],
+)
+def test_a_sweep_goes_on_while_it_pays(missing: int, barren: int, on: bool) -> None:
+    """One missing order is cheaper by its id; pages in vain may cost half of what the missing would."""
+    assert goes_on(missing=missing, barren=barren) is on
