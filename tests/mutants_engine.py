@@ -28,8 +28,8 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the oldest snapshot wins",
         file="fillwatch/core/belief.py",
-        old="return new > old or (",
-        new="return new < old or (",
+        old="            return new > old\n",
+        new="            return new < old\n",
         tests=BELIEF,
     ),
     Mutant(
@@ -91,7 +91,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="many orders are asked for one by one",
         file="fillwatch/core/schedule.py",
-        old="    page_pays = o.lists and o.live > 1 and o.due >= min(o.pages, o.live)\n",
+        old="    page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)\n",
         new="    page_pays = False\n",
         tests=SCALE,
     ),
@@ -133,7 +133,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what is unresolved is not looked at any more",
         file="fillwatch/engine/monitor.py",
-        old="    if not _is_complete(result):\n        await _audit(case, desk)\n",
+        old="    if not complete:\n        await _audit(case, desk)\n",
         new="",
         tests=SOME_WORLDS,
     ),

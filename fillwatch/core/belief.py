@@ -220,7 +220,9 @@ class OrderBelief:
     def _outranks(self, order: OrderSnapshot, as_of: float) -> bool:
         assert self.best is not None
         new, old = _rank(order, as_of), _rank(self.best, self._as_of)
-        return new > old or (new == old and fingerprint(order) > fingerprint(self.best))
+        if new != old:
+            return new > old
+        return order != self.best and fingerprint(order) > fingerprint(self.best)
 
     def _visible(self) -> tuple[OrderStatus, Decimal | None, str | None, bool]:
         return self.status, self.filled_quantity, self.replaced_by, self.is_known

@@ -28,6 +28,8 @@ class TapeFeed:
         self.newest: datetime | None = None
         self.token: str | None = None
         self.began: float | None = None
+        #: Counts the times it was taken back; what was asked before that moves the cursor no more.
+        self.generation = 0
 
     def reach_back(self, to: datetime | None) -> None:
         """The tape is needed from this time on; one that began later is read again from there."""
@@ -35,12 +37,15 @@ class TapeFeed:
             return
         start = to - MARGIN
         if self.start is None or start < self.start:
-            self.start, self.newest, self.token, self.began = start, None, None, None
+            self.start, self.newest = start, None
+            self.generation += 1
+            self.restart()
 
     def back_to(self, moment: datetime | None) -> None:
         """Read again what has happened since `moment`: when it was read, nobody knew what it concerned."""
         if moment is not None and self.newest is not None:
             self.newest = min(self.newest, moment)
+            self.generation += 1
             self.restart()
 
     @property
@@ -55,9 +60,9 @@ class TapeFeed:
             return self.start
         return max(self.start, self.newest - OVERLAP)
 
-    def take(self, page: Fills, began: float, start: datetime | None) -> float | None:
+    def take(self, page: Fills, began: float, generation: int) -> float | None:
         """Move on past `page`; when it was the last one, the moment since which all is known."""
-        if start != self.start:
+        if generation != self.generation:
             return None
         times = [row.at for row in page.executions if row.at is not None]
         self.newest = max([*times, *([self.newest] if self.newest else [])], default=None)
@@ -136,7 +141,7 @@ class TapeReader:
         self._asked = now = self._loop.time()
         feed = self._feed
         began = now if feed.began is None else feed.began
-        start = feed.start
+        generation = feed.generation
         page = await self._broker.fills(after=feed.after, page_token=feed.token)
         if isinstance(page, Unanswered):
             if page.error.failure is not Failure.TRANSIENT and page.error.failure is not Failure.RATE_LIMITED:
@@ -148,7 +153,7 @@ class TapeReader:
             self._book.record_execution(row, as_of=page.as_of)
             for case in self._index.of(row.order_id):
                 case.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), self._loop.time())
-        self._finish(feed.take(page, began, start))
+        self._finish(feed.take(page, began, generation))
         return page
 
     def _finish(self, as_of: float | None) -> None:

@@ -220,12 +220,18 @@ def test_replaced_can_be_taken_back() -> None:
     """A rejected replacement leaves the old order at work; only news newer than the replacement says so."""
     replaced = seen(S.REPLACED, updated=1.0, replaced_by="b2")
     assert believing(replaced, seen(S.NEW, updated=0.5, as_of=9.0)).status is S.REPLACED
+    assert believing(replaced).replaced_by == "b2"
     belief = believing(replaced)
-    assert belief.replaced_by == "b2"
     (change,) = belief.absorb(seen(S.PARTIALLY_FILLED, "3", updated=2.0))
     assert (belief.status, belief.replaced_by) == (S.PARTIALLY_FILLED, None)
     assert change.surprising
     assert believing(replaced, seen(S.FILLED, "10", updated=0.5)).status is S.FILLED
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.REPLACED])
+def test_only_a_replaced_order_has_a_successor(status: OrderStatus) -> None:
+    """A name alone, while the replacement is pending or after it failed, is none."""
+    assert believing(seen(status, updated=1.0, replaced_by="b2")).replaced_by is None
 
 
 @pytest.mark.parametrize("status", ALIVE)
@@ -244,6 +250,9 @@ def test_within_one_microsecond_the_order_that_is_further_along_counts() -> None
         assert believing(*told).status is S.PARTIALLY_FILLED
     for told in ([more, partial], [partial, more]):
         assert believing(*told).best == more.order
+    asleep, late = seen(S.HELD, "0", updated=1.0, as_of=9.0), seen(S.NEW, "0", updated=1.0, as_of=5.0)
+    for told in ([asleep, late], [late, asleep]):
+        assert believing(*told).status is S.NEW
     later = seen(S.NEW, "2", updated=1.0 + MICROSECOND)
     assert believing(later, seen(S.PENDING_REPLACE, "2", updated=1.0)).status is S.NEW
 
@@ -396,6 +405,13 @@ def test_a_bust_counts_against_snapshots_that_tell_of_more() -> None:
     assert (belief.status, belief.filled_quantity, belief.average_price) == (S.FILLED, D(4), D(10))
 
 
+def test_a_price_from_before_a_bust_is_not_the_price_of_what_stands() -> None:
+    """Four at 10, four at 20, the first four busted: four stand again, and they cost 20."""
+    told = executed("e1", "4", price="10"), executed("e2", "4", price="20"), bust("x", "4", "e1")
+    belief = believing(seen(S.PARTIALLY_FILLED, "4", price="10", updated=1.0), *told)
+    assert (belief.filled_quantity, belief.average_price) == (D(4), D(20))
+
+
 @pytest.mark.parametrize(("shown", "quantity"), [("10", None), ("4", "4"), ("6", None), ("0", None)])
 def test_a_bust_on_an_incomplete_tape_needs_a_snapshot_that_fits(shown: str, quantity: str | None) -> None:
     """Ten were executed and six undone, but the other four are not on the tape: four, if the broker says so too."""
@@ -424,13 +440,14 @@ def test_a_bust_told_by_one_route_is_not_hidden_by_another() -> None:
 
 def test_an_average_price_belongs_to_the_quantity_it_was_told_with() -> None:
     """The price of four shares is not the price of seven; zero is no price; the newest of one quantity counts."""
-    belief = believing(seen(S.PARTIALLY_FILLED, "4", price="10", updated=1.0))
-    assert belief.average_price == D(10)
-    belief.absorb(seen(S.PARTIALLY_FILLED, "7", price="0", updated=2.0))
-    assert belief.average_price is None
-    belief.absorb(seen(S.PARTIALLY_FILLED, "7", price="11", updated=3.0))
-    belief.absorb(seen(S.PARTIALLY_FILLED, "7", price="10.5", updated=2.5))
-    assert belief.average_price == D(11)
+    told = [
+        seen(S.PARTIALLY_FILLED, "4", price="10", updated=1.0),
+        seen(S.PARTIALLY_FILLED, "7", price="0", updated=2.0),
+        seen(S.PARTIALLY_FILLED, "7", price="11", updated=3.0),
+        seen(S.PARTIALLY_FILLED, "7", price="10.5", updated=2.5),
+    ]
+    prices = [believing(*told[:count]).average_price for count in (1, 2, 3, 4)]
+    assert prices == [D(10), None, D(11), D(11)]
 
 
 def test_the_tape_prices_what_it_holds_in_full_only() -> None:

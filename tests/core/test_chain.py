@@ -80,16 +80,14 @@ def amount(number: str | None) -> Decimal | None:
 
 def test_a_replaced_order_goes_on_as_its_successor() -> None:
     """The chain grows by the id that a link names, and is not over with it."""
-    chain = chained(seen("a", S.REPLACED, to="b"))
-    assert chain.ids == ("a", "b")
-    assert (chain.first.order_id, chain.current.order_id) == ("a", "b")
-    assert not chain.is_over
-    assert not chain.current.is_known
-    chain.absorb(seen("b", S.REPLACED, to="c"))
+    told = seen("a", S.REPLACED, to="b"), seen("b", S.REPLACED, to="c")
+    chain = chained(told[0])
+    assert (chain.ids, chain.first.order_id, chain.current.order_id) == (("a", "b"), "a", "b")
+    assert (chain.is_over, chain.current.is_known) == (False, False)
+    chain = chained(*told)
     (change,) = chain.absorb(seen("c", S.FILLED, "10"))
     assert change.order_id == "c"
-    assert chain.ids == ("a", "b", "c")
-    assert chain.is_over
+    assert (chain.ids, chain.is_over) == (("a", "b", "c"), True)
     assert [link.order_id for link in chain.links()] == ["a", "b", "c"]
 
 
@@ -133,12 +131,11 @@ def test_evidence_of_other_orders_and_no_answers_are_nothing() -> None:
 
 def test_the_order_before_a_rejected_successor_is_doubtful_until_it_is_seen_again() -> None:
     """Alpaca: if the original fills first, the replacement is rejected; so the rejection is no end of the order."""
-    chain = chained(seen("a", S.REPLACED, to="b", as_of=1.0), seen("b", S.REJECTED, as_of=2.0))
-    assert chain.doubtful is chain.first
-    assert not chain.is_over
-    chain.absorb(seen("a", S.FILLED, "10", updated=1.0, as_of=3.0))
-    assert chain.doubtful is None
-    assert chain.current is chain.first
+    told = seen("a", S.REPLACED, to="b", as_of=1.0), seen("b", S.REJECTED, as_of=2.0)
+    chain = chained(*told)
+    assert (chain.doubtful, chain.is_over) == (chain.first, False)
+    chain = chained(*told, seen("a", S.FILLED, "10", updated=1.0, as_of=3.0))
+    assert (chain.doubtful, chain.current.order_id) == (None, "a")
     assert (chain.is_over, chain.filled_quantity, chain.requested_quantity) == (True, D(10), D(10))
 
 

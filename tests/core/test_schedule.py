@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -172,7 +173,7 @@ def test_no_read_starves_another() -> None:
 def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
     """Neither is sent twice while the other waits."""
     reads = served(outlook, 10)
-    assert all({one, next_} == both for one, next_ in zip(reads, reads[1:], strict=False))
+    assert all({one, next_} == both for one, next_ in pairwise(reads))
 
 
 @given(

@@ -1,0 +1,1 @@
+"""What things cost. `python -m benchmarks [NAME ...]`; figures are of the machine they ran on, ratios travel better."""

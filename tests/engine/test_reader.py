@@ -1,0 +1,183 @@
+"""Looks are shared: what is asked of the broker, and how often, as its own arrival log tells."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from fillwatch import FillDetectionConfig, FillOutcome, OrderRequest, RateLimit
+from fillwatch.core.orders import Side
+from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op
+from fillwatch.testing import run_virtual, virtual
+from tests.worlds.live import Live, live
+
+BUY = OrderRequest(symbol="AAPL", side=Side.BUY, qty=10)
+SELL = OrderRequest(symbol="TSLA", side=Side.SELL, qty=10)
+#: Seconds after which the limiter, which begins nearly empty, has a burst in hand.
+WARM = 60.0
+
+
+def waiting(**changes: Any) -> FillDetectionConfig:  # noqa: ANN401 - fields of the configuration
+    """Orders that are only looked at: no timeout, no remainder to be cancelled."""
+    return FillDetectionConfig(**({"timeout_seconds": math.inf, "partial_fills": "wait"} | changes))
+
+
+def since(scene: Live, t: float, *ops: Op) -> list[Arrival]:
+    return [a for a in scene.ledger.arrivals if a.t >= t and a.operation in ops]
+
+
+async def until_all_seen(scene: Live, n: int) -> None:
+    """Until each open watch has been described once."""
+    async with asyncio.timeout(60.0):
+        while sum(watch.age < math.inf for watch in scene.engine.snapshot().watches) < n:
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("n", [2, 40, 499])
+def test_many_orders_due_are_one_request_for_the_list(n: int) -> None:
+    async def run() -> None:
+        async with live(config=waiting()) as scene:
+            await asyncio.sleep(WARM)
+            start = asyncio.get_running_loop().time()
+            for _ in range(n):
+                scene.follower.watch(scene.world.place(BUY, Fate.NEVER))
+            await until_all_seen(scene, n)
+            assert len(since(scene, start, Op.LIST)) == 1
+            assert since(scene, start, Op.LOOK, Op.FILLS) == []
+            for watch in scene.engine.snapshot().watches:
+                scene.engine.watch(watch.order_id).release()
+
+    run_virtual(run)
+
+
+@virtual
+async def test_one_order_is_asked_by_its_id() -> None:
+    async with live(config=waiting()) as scene:
+        order_id = scene.world.place(BUY, Fate.NEVER)
+        scene.engine.watch(order_id)
+        await asyncio.sleep(WARM)
+        looks = since(scene, 0.0, Op.LOOK)
+        assert {look.target for look in looks} == {order_id}
+        assert len(looks) >= 30
+        assert since(scene, 0.0, Op.LIST, Op.FILLS) == []
+
+
+@virtual
+async def test_1200_orders_are_three_pages() -> None:
+    async with live(config=waiting()) as scene:
+        await asyncio.sleep(WARM)
+        start = asyncio.get_running_loop().time()
+        for order_id in scene.world.populate(1_200, mix={Fate.NEVER: 1}):
+            scene.engine.watch(order_id)
+        await until_all_seen(scene, 1_200)
+        assert len(since(scene, start, Op.LIST)) == 3
+        assert since(scene, start, Op.LOOK) == []
+
+
+@virtual
+async def test_a_truncated_list_proves_nothing() -> None:
+    """Ours are older than several pages of others: they are found all the same, and never thought to be gone."""
+    async with live(config=FillDetectionConfig(timeout_seconds=30.0), page_size=5) as scene:
+        ours = [scene.world.place(BUY, fate) for fate in (Fate.SLOW, Fate.NEVER, Fate.SLOW)]
+        await asyncio.sleep(0.5)
+        for _ in range(60):
+            scene.world.place(SELL, Fate.NEVER, foreign=True)
+        watches = [scene.follower.watch(order_id) for order_id in ours]
+        results = await asyncio.gather(*watches)
+        assert {look.target for look in since(scene, 0.0, Op.LOOK)} == set(ours)
+        assert [watch.belief.missing_as_of for watch in watches] == [-math.inf] * 3
+    assert [result.outcome for result in results] == [FillOutcome.FILLED, FillOutcome.TIMED_OUT, FillOutcome.FILLED]
+    assert scene.violations() == []
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_orders_that_the_list_leaves_out_are_asked_by_id(seed: int) -> None:
+    async def run() -> None:
+        faults = Faults(absent_from_list=1.0, absent_seconds=8.0)
+        async with live(seed, config=waiting(), faults=faults) as scene:
+            ids = scene.world.populate(12, mix={Fate.SLOW: 1})
+            results = await asyncio.gather(*(scene.follower.watch(order_id) for order_id in ids))
+            assert since(scene, 0.0, Op.LOOK)
+            assert all(result.filled for result in results)
+        assert scene.violations() == []
+
+    run_virtual(run, seed=seed)
+
+
+@pytest.mark.parametrize(("page_size", "reads_tape"), [(500, False), (10, True)])
+def test_the_tape_is_read_when_the_list_takes_several_pages(page_size: int, reads_tape: bool) -> None:
+    async def run() -> None:
+        async with live(config=waiting(), page_size=page_size) as scene:
+            for order_id in scene.world.populate(40, mix={Fate.NEVER: 1}):
+                scene.engine.watch(order_id)
+            await asyncio.sleep(WARM)
+            tape = since(scene, 0.0, Op.FILLS)
+            assert len(tape) > 10 if reads_tape else tape == []
+
+    run_virtual(run)
+
+
+@virtual
+async def test_the_tape_tells_a_fill_before_the_sweep_comes_round() -> None:
+    async with live(config=waiting(), page_size=10) as scene:
+        for order_id in scene.world.populate(150, mix={Fate.NEVER: 1}):
+            scene.engine.watch(order_id)
+        await asyncio.sleep(WARM)
+        ids = [scene.world.place(BUY, Fate.INSTANT) for _ in range(5)]
+        await asyncio.gather(*(scene.engine.watch(order_id) for order_id in ids))
+        assert asyncio.get_running_loop().time() <= max(scene.ledger.truth(i).ended_at or math.inf for i in ids) + 3.0
+
+
+@virtual
+async def test_spare_budget_looks_earlier_than_the_interval() -> None:
+    """The interval is the longest an order may go unseen, not the pace."""
+    async with live(config=waiting(interval_for=lambda belief: 500.0)) as scene:
+        await asyncio.sleep(WARM)
+        start = asyncio.get_running_loop().time()
+        order_id = scene.world.place(BUY, Fate.SLOW)
+        assert (await scene.engine.watch(order_id)).filled
+        ended = scene.ledger.truth(order_id).ended_at
+        assert ended is not None
+        assert asyncio.get_running_loop().time() <= ended + 1.5
+        assert len(since(scene, start, Op.LOOK)) >= 3
+
+
+@virtual
+async def test_nothing_is_asked_when_nothing_is_watched() -> None:
+    async with live(config=waiting()) as scene:
+        assert (await scene.engine.watch(scene.world.place(BUY, Fate.INSTANT))).filled
+        await asyncio.sleep(WARM)
+        rest = asyncio.get_running_loop().time()
+        await asyncio.sleep(600.0)
+        assert since(scene, rest, Op.LOOK, Op.LIST) == []
+
+
+@virtual
+async def test_an_unanswered_read_is_no_answer_and_its_orders_are_due_again() -> None:
+    async with live(config=waiting()) as scene:
+        for kind in (Kind.SERVER_ERROR, Kind.TIMEOUT_AFTER, Kind.CUT_OFF, Kind.RESET_BEFORE):
+            scene.world.strike(kind, Op.LIST, times=2)
+        ids = [scene.world.place(request, Fate.SLOW) for request in (BUY, SELL, BUY)]
+        results = await asyncio.gather(*(scene.follower.watch(order_id) for order_id in ids))
+    assert [result.outcome for result in results] == [FillOutcome.FILLED] * 3
+    assert sum(bool(arrival.fault) for arrival in scene.ledger.arrivals) >= 2
+    assert scene.violations() == []
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("orders", [1, 60])
+def test_no_window_holds_more_requests_than_our_share(share: float, orders: int) -> None:
+    async def run() -> None:
+        rate = RateLimit(limit=60, share=share)
+        config = FillDetectionConfig(timeout_seconds=90.0, rate_limit=rate)
+        async with live(config=config, page_size=7, requests_per_minute=60) as scene:
+            ids = scene.world.populate(orders)
+            await asyncio.gather(*(scene.engine.watch(order_id) for order_id in ids))
+            await asyncio.sleep(30.0)
+            assert scene.ledger.worst_window() <= rate.granted
+            assert not any(arrival.status == 429 for arrival in scene.ledger.arrivals)
+
+    run_virtual(run)
