@@ -250,9 +250,9 @@ def test_within_one_microsecond_the_order_that_is_further_along_counts() -> None
         assert believing(*told).status is S.PARTIALLY_FILLED
     for told in ([more, partial], [partial, more]):
         assert believing(*told).best == more.order
-    asleep, late = seen(S.HELD, "0", updated=1.0, as_of=9.0), seen(S.NEW, "0", updated=1.0, as_of=5.0)
-    for told in ([asleep, late], [late, asleep]):
-        assert believing(*told).status is S.NEW
+    stopped, ending = seen(S.STOPPED, "0", updated=1.0, as_of=9.0), seen(S.PENDING_CANCEL, "0", updated=1.0, as_of=5.0)
+    for told in ([stopped, ending], [ending, stopped]):
+        assert believing(*told).status is S.PENDING_CANCEL
     later = seen(S.NEW, "2", updated=1.0 + MICROSECOND)
     assert believing(later, seen(S.PENDING_REPLACE, "2", updated=1.0)).status is S.NEW
 

@@ -100,7 +100,7 @@ async def test_the_seeds_call_gives_the_result() -> None:
         order_id = world.place(BUY, Fate.SLOW)
         result = await engine.monitor_order_fill(order_id, timeout_seconds=30)
     assert isinstance(result, FillResult)
-    assert (result.outcome, result.order_id, result.fill_quantity) == (FillOutcome.FILLED, order_id, 10)
+    assert (result.outcome, result.order_id, result.fill_quantity) == (FillOutcome.FILLED, order_id, Decimal(10))
 
 
 @virtual
@@ -501,10 +501,16 @@ async def test_an_error_of_the_caller_comes_out_as_it_is() -> None:
         pass
 
     world = a_world()
-    with pytest.raises(Mine):
+
+    async def fail() -> None:
         async with an_engine(world) as engine:
-            watch = engine.watch(world.place(BUY, Fate.NEVER))
+            watches.append(engine.watch(world.place(BUY, Fate.NEVER)))
             raise Mine
+
+    watches: list[OrderWatch] = []
+    with pytest.raises(Mine):
+        await fail()
+    (watch,) = watches
     with pytest.raises(EngineClosed):
         await watch
     assert asked(world, Op.CANCEL) == 0
@@ -711,7 +717,7 @@ async def test_positions_are_booked_before_the_result_and_compared_after_it() ->
             check = await watch.consistency()
             assert isinstance(check, ConsistencyResult)
             assert (check.consistent, check.symbol, check.order_id) == (True, symbol, watch.order_id)
-            assert (check.broker_quantity, check.expected_quantity) == (signed, signed)
+            assert (check.broker_quantity, check.expected_quantity) == (Decimal(signed), Decimal(signed))
 
 
 @virtual
@@ -734,7 +740,7 @@ async def test_fills_of_others_known_from_the_tape_are_no_discrepancy() -> None:
         watch = engine.watch(world.place(BUY, Fate.SLOW))
         await watch
         check = await watch.consistency()
-    assert (check.consistent, check.broker_quantity, heard) == (True, 20, [])
+    assert (check.consistent, check.broker_quantity, heard) == (True, Decimal(20), [])
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -756,7 +762,11 @@ def test_a_discrepancy_calls_the_hook_and_delays_no_result(is_async: bool) -> No
             assert result.elapsed_time < 16.0
             assert heard == []
             check = await watch.consistency()
-            assert (check.consistent, check.broker_quantity, check.expected_quantity) == (False, 0, 10)
+            assert (check.consistent, check.broker_quantity, check.expected_quantity) == (
+                False,
+                Decimal(0),
+                Decimal(10),
+            )
             assert check.discrepancy
             await asyncio.sleep(1.0)
         assert heard == [check]
@@ -810,7 +820,7 @@ async def test_a_bust_after_the_result_is_an_amendment_and_the_result_stays() ->
             engine.watch(world.place(SELL, Fate.NEVER))
         order_id = world.place(BUY, Fate.BUSTED)
         result = await engine.watch(order_id)
-        assert (result.outcome, result.fill_quantity) == (FillOutcome.FILLED, 10)
+        assert (result.outcome, result.fill_quantity) == (FillOutcome.FILLED, Decimal(10))
         amendment = await anext(engine.amendments())
         assert (amendment.kind, amendment.result) == (AmendmentKind.BUST, result)
         assert amendment.amended.fill_quantity == world.ledger.executed_at(order_id) == 5
@@ -893,12 +903,12 @@ async def test_a_snapshot_shows_the_open_watches_and_the_limiter() -> None:
         engine.watch(order_id)
         (young,) = engine.snapshot().watches
         assert (young.age, young.status, young.route) == (math.inf, OrderStatus.UNKNOWN, None)
-        assert await engine.monitor_order_fill(world.place(SELL, Fate.INSTANT))
+        assert (await engine.monitor_order_fill(world.place(SELL, Fate.INSTANT))).filled
         await asyncio.sleep(5.0)
         picture = engine.snapshot()
         (watch,) = picture.watches
         assert (watch.order_id, watch.symbol, watch.status) == (order_id, "AAPL", OrderStatus.NEW)
-        assert (watch.filled_quantity, watch.requested_quantity, watch.audited) == (0, 10, False)
+        assert (watch.filled_quantity, watch.requested_quantity, watch.audited) == (Decimal(0), Decimal(10), False)
         assert watch.elapsed > 5.0
         assert 0.0 < watch.age < 3.0
         assert watch.route is not None
@@ -918,7 +928,7 @@ async def test_text_of_brokers_is_stripped_before_it_is_logged(quiet_loguru: Non
     lines = io.StringIO()
     enable_logging("DEBUG", lines)
     world = a_world()
-    odd = OrderRequest(symbol="AA<red>PL\x1b[31m\n[x] [ERROR] forged", side=Side.BUY, qty=10)
+    odd = OrderRequest(symbol="AA<red>PL\x1b[31m\n[x] [ERROR] forged", side=Side.BUY, qty=Decimal(10))
     async with an_engine(world) as engine:
         assert (await engine.watch(world.place(odd, Fate.SLOW))).filled
     written = lines.getvalue().splitlines()

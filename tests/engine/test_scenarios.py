@@ -82,7 +82,8 @@ def now() -> float:
 
 
 def settings(**changes: Any) -> FillDetectionConfig:  # noqa: ANN401 - fields of the configuration
-    return FillDetectionConfig(**({"timeout_seconds": TIMEOUT, "partial_fills": "wait"} | changes))
+    fields: dict[str, Any] = {"timeout_seconds": TIMEOUT, "partial_fills": "wait"} | changes
+    return FillDetectionConfig(**fields)
 
 
 def cancels(scene: Live, order_id: str) -> list[float]:
@@ -153,7 +154,7 @@ async def test_a_204_is_no_end_and_the_fill_after_it_is_told() -> None:
     (cancel,) = truth.cancels
     assert cancel.status == 204
     assert cancel.t < truth.trades[0].t
-    assert (result.outcome, result.fill_quantity) == (FillOutcome.FILLED, 100)
+    assert (result.outcome, result.fill_quantity) == (FillOutcome.FILLED, Decimal(100))
     assert result.fill_price == truth.average_price
 
 
@@ -245,7 +246,7 @@ def test_a_filled_status_without_quantity_is_not_told_until_the_quantity_is_know
             watch = scene.follower.watch(order_id)
             result = await watch
             truth = scene.ledger.truth(order_id)
-            assert (result.fill_quantity, result.fill_price) == (100, truth.average_price)
+            assert (result.fill_quantity, result.fill_price) == (Decimal(100), truth.average_price)
             assert now() <= truth.trades[-1].t + 5.0 + DETECTION
 
     run_virtual(run, seed=seed)
