@@ -31,7 +31,7 @@ def test_each_name_is_there_and_explained(name: str) -> None:
 def test_a_wrong_name_is_an_attribute_error() -> None:
     """Names that are loaded late must not turn typing errors into something else."""
     with pytest.raises(AttributeError, match="FillDetectionEngin"):
-        _ = fillwatch.FillDetectionEngin  # type: ignore[attr-defined]  # misspelt on purpose
+        _ = fillwatch.FillDetectionEngin  # misspelt on purpose
     assert not hasattr(fillwatch, "unheard_of")
 
 

@@ -135,6 +135,12 @@ class OrderBelief:
         return shown if shown == gross - tape.gross + tape.net else None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the whole quantity stands executed: nothing is left to happen, whatever the status lags behind."""
+        filled = self.filled_quantity
+        return bool(self.qty) and filled is not None and self.qty is not None and filled >= self.qty
+
+    @property
     def average_price(self) -> Decimal | None:
         """Average price of `filled_quantity`, in the quote currency; None when not known."""
         quantity, tape = self.filled_quantity, self.fullest_tape

@@ -82,8 +82,10 @@ class OrderChain:
     @property
     def is_over(self) -> bool:
         """Whether the order has ended: no link of it can execute any more."""
-        status = self.current.status
-        return status.is_terminal and status is not OrderStatus.REPLACED and self.doubtful is None
+        current = self.current
+        if current.is_complete:
+            return True
+        return current.status.is_terminal and current.status is not OrderStatus.REPLACED and self.doubtful is None
 
     @property
     def filled_quantity(self) -> Decimal | None:

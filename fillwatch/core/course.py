@@ -151,7 +151,9 @@ class Course:
                 return tape_or_look, f"status says filled, quantity says {quantity} of {qty}"
             if not quantity:
                 return tape_or_look, "the executed quantity is not known"
-        elif status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape):
+        elif (
+            not chain.current.is_complete and status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape)
+        ):
             return tape_or_look, "the end was seen by one route only"
         if quantity and chain.average_price is None:
             return tape_or_look, "the average price is not known"
@@ -169,7 +171,7 @@ class Course:
         Fields may lag behind the status: `canceled` with nothing executed may be a cancel with something executed.
         The tape read after it tells; where there is none, or it stays silent, the end stands as it is.
         """
-        if not self.seen_alive:
+        if not self.seen_alive or self.chain.current.is_complete:
             return False
         witness = self.chain.tape_as_of if has_tape else self.chain.seen_as_of
         return witness <= self.end_seen

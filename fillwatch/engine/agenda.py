@@ -7,8 +7,9 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-#: Readings of the clock closer than this count as the same moment.
-_SAME = 1e-9
+#: A timer may go off this many seconds early (asyncio grants it the clock's resolution, and sums of floats a hair):
+#: whoever is woken for a moment takes it as reached, or he would wait for it for ever.
+HAIR = 1e-6
 
 
 class Agenda:
@@ -44,7 +45,7 @@ class Agenda:
 
     def _fire(self) -> None:
         self._timer = None
-        now = self._loop.time() + _SAME
+        now = self._loop.time() + HAIR
         while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()
         if self._timer is None:

@@ -11,7 +11,7 @@ from fillwatch.core.course import CheckFor
 from fillwatch.core.errors import Failure, PermanentError, RateLimited
 from fillwatch.core.finality import AskCancel, AskLook, CancelFate, Proof, Reply, final_check
 from fillwatch.core.results import FillResult
-from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.reader import Reader
@@ -70,11 +70,11 @@ class FinalVerificationHandler:
         case.ask(question.order_id, question.since)
         self._reader.want_look(case, question.order_id, question.since)
         self._agenda.at(question.until, case.wake)
-        while case.answer is None and not chain.is_over and self._loop.time() < question.until:
+        while case.answer is None and not chain.is_over and self._loop.time() + HAIR < question.until:
             if chain.current.order_id != question.order_id:
                 break
             await case.news()
-        return Reply(now=self._loop.time(), look=case.answer)
+        return Reply(now=self._loop.time() + HAIR, look=case.answer)
 
     async def _cancel(self, case: Case, order_id: str, resolution: float) -> Reply:
         """Send the cancel, with retries within the bound; none is sent once an end is known."""

@@ -11,7 +11,7 @@ from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
 from fillwatch.core.finality import Proof
 from fillwatch.core.results import ConsistencyResult, FillResult
 from fillwatch.core.schedule import audit_interval
-from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.consistency import StateConsistencyValidator
 from fillwatch.engine.final_check import FinalVerificationHandler
@@ -66,7 +66,7 @@ async def _until_finished(case: Case, desk: Desk) -> Finish:
     loop = asyncio.get_running_loop()
     wants = _Wanting(case, desk)
     while True:
-        step = case.course.next_step(case.terms(), loop.time(), has_tape=desk.reader.tape.exists)
+        step = case.course.next_step(case.terms(), loop.time() + HAIR, has_tape=desk.reader.tape.exists)
         match step:
             case Finish():
                 return step
@@ -125,7 +125,7 @@ class _Wanting:
 
     async def rest(self, step: Wait) -> None:
         """Until there is news, or `step.until`, or it is time to ask again."""
-        now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time() + HAIR
         until = step.until
         if step.wants is not None:
             if now >= self._next:

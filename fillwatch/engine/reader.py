@@ -14,7 +14,7 @@ from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.schedule import STRAYS, YOUNG, Outlook, Read, cheapest
-from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.index import Index
 from fillwatch.engine.limiter import Priority
@@ -48,6 +48,7 @@ class Reader:
         self._sweep: Sweep | None = None
         self._pages = 1
         self._last = Read.NOTHING
+        self._reading = 0
         self._asking: set[Priority] = set()
 
     def add(self, case: Case) -> None:
@@ -93,7 +94,7 @@ class Reader:
             self._kick.clear()
             if self._urgent or self.tape.is_wanted:
                 self._ask(group, Priority.FINAL_CHECK)
-            if self._choose(spare=self._wire.limiter.is_full) is not Read.NOTHING:
+            if self._choose(spare=self._wire.limiter.is_full and not self._reading) is not Read.NOTHING:
                 self._ask(group, Priority.POLL)
             await self._rest()
 
@@ -127,7 +128,11 @@ class Reader:
         async def read() -> Answer:
             self._asking.discard(priority)
             self._kick.set()
-            return await self._read()
+            try:
+                return await self._read()
+            finally:
+                self._reading -= 1
+                self._kick.set()
 
         try:
             await self._wire.ask(priority, read)
@@ -160,7 +165,9 @@ class Reader:
         )
 
     async def _read(self) -> Answer:
-        choice = self._choose(spare=True)
+        # Without anything due, one look at a time: a second one before its answer would tell the same.
+        choice = self._choose(spare=not self._reading)
+        self._reading += 1
         self._last = choice
         match choice:
             case Read.NOTHING:
@@ -252,7 +259,7 @@ class Reader:
             return
         now = self._loop.time()
         next_due = case.chain.seen_as_of + case.interval()
-        if next_due <= now + 1e-9 or case.chain.seen_as_of < case.started - 1e9:
+        if next_due <= now + HAIR or case.chain.seen_as_of < case.started - 1e9:
             self._mark_due(case)
             next_due = now + case.interval()
             if case.audits is not None:

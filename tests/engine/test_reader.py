@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fillwatch import FillDetectionConfig, FillOutcome, OrderRequest, RateLimit
+from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, OrderRequest, RateLimit
 from fillwatch.core.orders import Side
-from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op
+from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op, SimulatedBroker, World
 from fillwatch.testing import run_virtual, virtual
 from tests.worlds.live import Live, live
 
@@ -183,3 +183,15 @@ def test_no_window_holds_more_requests_than_our_share(share: float, orders: int)
             assert not any(arrival.status == 429 for arrival in scene.ledger.arrivals)
 
     run_virtual(run)
+
+
+@virtual
+async def test_a_deadline_that_is_woken_for_a_hair_early_is_not_slept_through() -> None:
+    """Sixty orders share twelve requests a minute: slow, but each watch ends."""
+    loop = asyncio.get_running_loop()
+    world = World(0, clock=loop.time, requests_per_minute=60, timeout=90.0)
+    ids = world.populate(60)
+    config = FillDetectionConfig(timeout_seconds=90.0, rate_limit=RateLimit(limit=60, share=0.2))
+    async with FillDetectionEngine(SimulatedBroker(world, page_size=7), config) as engine, asyncio.timeout(1_800.0):
+        results = [result async for result in engine.as_resolved(ids)]
+    assert len(results) == len(ids)
