@@ -241,7 +241,7 @@ def test_no_module_is_long(module: Module) -> None:
 
 #: Where packages come from and where a checkout lies is the business of each machine.
 OF_ONE_MACHINE = re.compile(
-    r"pypi\.|pythonhosted|index-url|find-links|artifactory|devpi|file://|/home/\w|/root/|/Users/\w|/work/|/opt/\w|/tmp/\w"
+    r"pypi\.|python(?:hosted)|index-url|find-links|artifactory|devpi|file://|/(?:home|Users|opt|tmp)/\w|/(?:root|work)/"
 )
 
 

@@ -151,9 +151,7 @@ class Course:
                 return tape_or_look, f"status says filled, quantity says {quantity} of {qty}"
             if not quantity:
                 return tape_or_look, "the executed quantity is not known"
-        elif (
-            not chain.current.is_complete and status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape)
-        ):
+        elif status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape):
             return tape_or_look, "the end was seen by one route only"
         if quantity and chain.average_price is None:
             return tape_or_look, "the average price is not known"

@@ -11,7 +11,7 @@ import msgspec
 
 from fillwatch.brokers.alpaca import fields
 from fillwatch.brokers.alpaca.fields import Unreadable
-from fillwatch.brokers.alpaca.symbols import normal_symbol
+from fillwatch.core.positions import normal_symbol
 from fillwatch.core.text import plain
 
 _BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
-from fillwatch.brokers.alpaca.symbols import normal_symbol
 from fillwatch.core.orders import OrderRequest, OrderSnapshot, exact
+from fillwatch.core.positions import normal_symbol
 
 #: Our field to Alpaca's, for everything that is sent when it is set.
 _FIELDS: Mapping[str, str] = {
