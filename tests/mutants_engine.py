@@ -114,7 +114,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         file="fillwatch/engine/reader.py",
         old="            case.absorb(look, self._loop.time())\n",
         new="            pass\n",
-        tests=(f"{PROPERTIES}p3_error_recovery_resilience",),
+        tests=("tests/engine/test_contract.py", f"{PROPERTIES}p3_error_recovery_resilience"),
     ),
     Mutant(
         name="a part that was executed counts as filled",
