@@ -259,7 +259,7 @@ class Reader:
             return
         now = self._loop.time()
         next_due = case.chain.seen_as_of + case.interval()
-        if next_due <= now + HAIR or case.chain.seen_as_of < case.started - 1e9:
+        if next_due <= now + HAIR:
             self._mark_due(case)
             next_due = now + case.interval()
             if case.audits is not None:
