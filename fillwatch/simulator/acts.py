@@ -42,12 +42,12 @@ def _fill(market: Market, record: Record, step: Step, t: float) -> bool:
         order_status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
         at=market.wall(t),
     )
-    market.print_row(record, t, row)
+    trade = market.print_row(record, t, row)
     if record.plan.late and done:
-        market.publish(record, t, word=shown)
+        market.publish(record, t, word=shown, trade=trade)
         market.schedule(record, Step(after=record.plan.late, act=Act.REVEAL), t, last=False)
     else:
-        market.publish(record, t, word=shown, **_shown_fill(market, record, t))
+        market.publish(record, t, word=shown, trade=trade, **_shown_fill(market, record, t))
     return True
 
 
@@ -113,9 +113,9 @@ def _bust(market: Market, record: Record, step: Step, t: float) -> bool:
     if not rows:
         return False
     bust = _amending(market, record, rows[-1], t, ExecutionKind.BUST)
-    market.print_row(record, t, replace(bust, cum_qty=record.executed - bust.qty))
+    trade = market.print_row(record, t, replace(bust, cum_qty=record.executed - bust.qty))
     average = shown_average(record.all_trades) or record.now.filled_avg_price
-    market.publish(record, t, filled_qty=net(record.all_trades), filled_avg_price=average)
+    market.publish(record, t, trade=trade, filled_qty=net(record.all_trades), filled_avg_price=average)
     return True
 
 
@@ -125,8 +125,8 @@ def _correct(market: Market, record: Record, step: Step, t: float) -> bool:
     if not rows:
         return False
     row = _amending(market, record, rows[-1], t, ExecutionKind.CORRECTION)
-    market.print_row(record, t, replace(row, price=row.price + Decimal("0.05"), cum_qty=record.executed))
-    market.publish(record, t, filled_avg_price=shown_average(record.all_trades))
+    trade = market.print_row(record, t, replace(row, price=row.price + Decimal("0.05"), cum_qty=record.executed))
+    market.publish(record, t, trade=trade, filled_avg_price=shown_average(record.all_trades))
     return True
 
 

@@ -105,6 +105,16 @@ class Record:
         return self.versions[max(index - 1, 0)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something happened to an order at `t` (clock seconds): its new version, and the execution that caused it."""
+
+    t: float
+    record: Record
+    version: Version
+    trade: Trade | None = None
+
+
 def net(trades: Iterable[Trade]) -> Decimal:
     """Shares executed, busts taken off."""
     return sum((trade.change for trade in trades), Decimal(0))

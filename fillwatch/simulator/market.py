@@ -15,7 +15,17 @@ from fillwatch.core.orders import Execution, OrderRequest, OrderSnapshot, OrderS
 from fillwatch.simulator import answers
 from fillwatch.simulator.acts import ACTS
 from fillwatch.simulator.answers import Answer
-from fillwatch.simulator.book import NEW_YORK, SHARE_UNIT, CancelRequest, Record, Trade, Version, net, shown_average
+from fillwatch.simulator.book import (
+    NEW_YORK,
+    SHARE_UNIT,
+    CancelRequest,
+    Change,
+    Record,
+    Trade,
+    Version,
+    net,
+    shown_average,
+)
 from fillwatch.simulator.draws import drawn_id, price_of
 from fillwatch.simulator.plans import Act, OnCancel, Plan, Step
 
@@ -31,6 +41,8 @@ class Market:
     records: dict[str, Record] = field(default_factory=dict)
     by_client_id: dict[str, str] = field(default_factory=dict)
     tape: list[Trade] = field(default_factory=list)
+    #: Everything that ever happened, in order; push routes read it.
+    changes: list[Change] = field(default_factory=list)
     _due: list[tuple[float, int, Record, Step, bool]] = field(default_factory=list)
     _scheduled: int = 0
 
@@ -40,6 +52,10 @@ class Market:
             t, _, record, step, last = heapq.heappop(self._due)
             if ACTS[step.act](self, record, step, t) and last:
                 self.reached[f"fate:{record.plan.fate}"] += 1
+
+    def next_due(self) -> float | None:
+        """When (clock seconds) something will next happen by itself; None: nothing is planned."""
+        return self._due[0][0] if self._due else None
 
     def place(
         self,
@@ -83,7 +99,7 @@ class Market:
             updated_at=created,
             replaces=None if replaces is None else replaces.order_id,
         )
-        record.versions.append(Version(t=t, order=order))
+        self._append(record, Version(t=t, order=order), None)
         self.records[record.order_id] = record
         self.by_client_id[order.client_order_id] = record.order_id
         self.schedule(record, Step(after=stream.uniform(0.01, 0.08), act=Act.STATUS, word="new"), t, last=False)
@@ -163,20 +179,29 @@ class Market:
         *,
         word: str | None = None,
         stamp: str = "",
+        trade: Trade | None = None,
         **changes: Any,  # noqa: ANN401 - fields of OrderSnapshot
     ) -> None:
-        """A new version of the order from `t` on: another status word, a time field set, other fields changed."""
+        """A new version of the order from `t` on: another status word, a time field set, other fields changed.
+
+        `trade` is the row of the tape that this change comes of.
+        """
         old = record.versions[-1]
         if word is not None:
             changes.update(status=OrderStatus.parse(word), raw_status=word)
         order = replace(old.order, updated_at=self.wall(t), **changes)
         stamps = {**old.stamps, stamp: self.wall(t)} if stamp else old.stamps
-        record.versions.append(Version(t=t, order=order, stamps=stamps))
+        self._append(record, Version(t=t, order=order, stamps=stamps), trade)
 
-    def print_row(self, record: Record, t: float, row: Execution) -> None:
-        """Write an execution, a bust or a correction on the tape."""
+    def _append(self, record: Record, version: Version, trade: Trade | None) -> None:
+        record.versions.append(version)
+        self.changes.append(Change(t=version.t, record=record, version=version, trade=trade))
+
+    def print_row(self, record: Record, t: float, row: Execution) -> Trade:
+        """Write an execution, a bust or a correction on the tape; it is to be published with the order's change."""
         at = self.wall(t).astimezone(NEW_YORK)
         row_id = f"{at:%Y%m%d%H%M%S}{at.microsecond // 1000:03d}::{row.execution_id}"
         trade = Trade(t=t, execution=row, row_id=row_id)
         record.trades.append(trade)
         self.tape.append(trade)
+        return trade

@@ -82,6 +82,10 @@ class World:
         self._market.advance(now)
         return now
 
+    def next_due(self) -> float | None:
+        """When (clock seconds) something will next happen by itself; None: nothing is planned."""
+        return self._market.next_due()
+
     def stream(self, name: str) -> random.Random:
         """The next random stream of this name: the seed, the name and how often it was asked for decide."""
         self._drawn[name] += 1
