@@ -54,6 +54,10 @@ class Ledger:
     side: Side | None
     pays_in_kind: bool
     created_at: datetime | None = None
+    #: Until when (the broker's clock) its executions may have been counted before this account was opened.
+    counted_to: datetime | None = None
+    #: Whether more than rows of the tape may still come.
+    is_followed: bool = False
     marks: dict[tuple[int, Decimal], _Mark] = field(default_factory=dict)
     rows: dict[str, tuple[Execution, float]] = field(default_factory=dict)
 
@@ -71,6 +75,16 @@ class Ledger:
         """The tape shows `execution`."""
         first, since = self.rows.get(execution.execution_id, (execution, as_of))
         self.rows[execution.execution_id] = (first, min(since, as_of))
+
+    @property
+    def last(self) -> tuple[datetime | None, float]:
+        """When the newest execution happened (the broker's clock; None: it did not say) and was known (the loop's)."""
+        told = [*((mark.at, mark.first) for key, mark in self.marks.items() if key[1]), *self._told_by_rows()]
+        times = [at for at, _ in told if at is not None]
+        return max(times, default=None), max((known for _, known in told), default=-math.inf)
+
+    def _told_by_rows(self) -> Iterator[tuple[datetime | None, float]]:
+        return ((row.at, known) for row, known in self.rows.values())
 
     def changes(self) -> Iterator[Change]:
         """The order's executions, counted by whichever of its two accounts knows more."""

@@ -5,24 +5,27 @@ the `Date` of the positions answer, which has a resolution of one second) and th
 quantity). Positions trail orders by up to `lag` seconds (10 s were reported for Alpaca), so what was executed within
 that doubt of the baseline is *uncertain*: it may be in the baseline in whole, in part (an order fills in pieces) or
 not at all, and every broker quantity between the two extremes is accepted.
+
+The book does not grow with the orders of a long life: what is long past is folded into one sum per symbol.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from fillwatch.core.ledger import ZERO, Change, Ledger
+from fillwatch.core.baseline import NOTHING, Baseline, Expectation
+from fillwatch.core.ledger import ZERO, Ledger
 from fillwatch.core.orders import Execution, Side
-
-#: How much later than its text a time stamp of HTTP's `Date` may be (RFC 9110 §5.6.7: whole seconds).
-DATE_RESOLUTION = timedelta(seconds=1)
 
 #: Answers for which a symbol's expectation is kept: thousands of fills of one symbol may wait for the same one.
 CACHED_MOMENTS = 4
+
+#: Orders of which the book keeps account before it first folds the past, and for how long nothing is past: rows of the
+#: tape may come late and come again.
+FOLD_FROM, PAST_AFTER = 4_000, timedelta(minutes=5)
 
 
 def normal_symbol(symbol: str) -> str:
@@ -38,55 +41,6 @@ def normal_quantities(quantities: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return totals
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What the broker's position of one symbol should be, in shares, shorts negative.
-
-    `expected` is the likeliest value, `low` and `high` the bounds that the uncertain executions leave open.
-    """
-
-    expected: Decimal
-    low: Decimal
-    high: Decimal
-
-    @classmethod
-    def exactly(cls, quantity: Decimal) -> Expectation:
-        """An expectation without doubt."""
-        return cls(expected=quantity, low=quantity, high=quantity)
-
-    def __str__(self) -> str:
-        return str(self.expected) if self.low == self.high else f"{self.expected} ({self.low} to {self.high})"
-
-    def allows(self, quantity: Decimal) -> bool:
-        """Whether a broker's position of `quantity` is what was expected."""
-        return self.low <= quantity <= self.high
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Baseline:
-    quantity: Decimal
-    as_of: float
-    at: datetime | None
-
-    def holds(self, change: Change, lag: float) -> bool | None:
-        """Whether `change` happened before this baseline was taken; None when neither clock can tell."""
-        if self.at is not None:
-            if change.latest is not None and change.latest <= self.at - timedelta(seconds=lag):
-                return True
-            if change.earliest is not None and change.earliest > self.at + DATE_RESOLUTION:
-                return False
-        if change.known + lag <= self.as_of:
-            return True
-        if change.absent >= self.as_of + lag:
-            return False
-        return None
-
-    def probably_holds(self, change: Change) -> bool:
-        if self.at is not None and change.latest is not None:
-            return change.latest <= self.at
-        return change.known <= self.as_of
-
-
 class PositionBook:
     """Baseline, our fills and others' fills, per symbol. Recording is a join: any order, any number of times.
 
@@ -96,10 +50,18 @@ class PositionBook:
     def __init__(self, *, lag: float = 10.0) -> None:
         self._lag = lag
         self._start: tuple[Mapping[str, Decimal], float, datetime | None] | None = None
-        self._synced: dict[str, _Baseline] = {}
+        self._synced: dict[str, Baseline] = {}
         self._orders: dict[str, Ledger] = {}
         self._by_symbol: dict[str, list[Ledger]] = {}
         self._cache: dict[str, dict[float, Expectation | None]] = {}
+        self._folded: dict[str, Expectation] = {}
+        #: What was executed until then (the broker's clock) and is not in an account of its own is folded.
+        self._folded_to: datetime | None = None
+        self._fold_at = FOLD_FROM
+
+    def __len__(self) -> int:
+        """Orders of which an account is kept."""
+        return len(self._orders)
 
     @property
     def has_baseline(self) -> bool:
@@ -113,12 +75,15 @@ class PositionBook:
         """
         self._start = (normal_quantities(quantities), as_of, at)
         self._synced.clear()
+        self._folded.clear()
         self._cache.clear()
 
     def sync(self, symbol: str, quantity: Decimal, *, as_of: float, at: datetime | None = None) -> None:
         """Give up what was expected of one symbol and go on from the broker's `quantity`."""
-        self._synced[normal_symbol(symbol)] = _Baseline(quantity=quantity, as_of=as_of, at=at)
-        self._cache.pop(normal_symbol(symbol), None)
+        name = normal_symbol(symbol)
+        self._synced[name] = Baseline(quantity=quantity, as_of=as_of, at=at)
+        self._folded.pop(name, None)
+        self._cache.pop(name, None)
 
     def record(
         self,
@@ -139,17 +104,26 @@ class PositionBook:
         busts and corrections `quantity` takes into account, is greater.
         """
         ledger = self._ledger(order_id, symbol, side)
+        ledger.is_followed = True
         ledger.state(quantity, busts=busts, as_of=as_of, at=at, created_at=created_at)
 
     def record_execution(self, execution: Execution, *, as_of: float) -> None:
         """One row of the tape, of any order. Rows of an order that is recorded too are counted once.
 
-        A row without a symbol belongs to no position and is passed over; one without a side leaves the sign open.
+        A row without a symbol belongs to no position and is passed over; one without a side leaves the sign open. So is
+        a row of the folded past, unless its order has an account.
         """
         known = self._orders.get(execution.order_id)
+        if known is None and self._is_past(execution.at):
+            return
         symbol = execution.symbol or (known.symbol if known else "")
         if symbol:
             self._ledger(execution.order_id, symbol, execution.side).enter(execution, as_of)
+
+    def let_go(self, order_id: str) -> None:
+        """Nothing more is recorded of this order but rows of the tape: its account may be folded when it is past."""
+        if order_id in self._orders:
+            self._orders[order_id].is_followed = False
 
     def symbol_of(self, order_id: str) -> str | None:
         """The symbol of an order that was recorded, in normal form."""
@@ -159,7 +133,7 @@ class PositionBook:
     def symbols(self) -> list[str]:
         """Every symbol of the baseline or of an order, sorted."""
         start = self._start[0] if self._start is not None else {}
-        return sorted({*start, *self._synced, *self._by_symbol})
+        return sorted({*start, *self._synced, *self._folded, *self._by_symbol})
 
     def expected(self, symbol: str) -> Decimal | None:
         """The quantity the broker should hold, shorts negative; None while there is no baseline."""
@@ -183,7 +157,11 @@ class PositionBook:
     def _ledger(self, order_id: str, symbol: str, side: Side | None) -> Ledger:
         ledger = self._orders.get(order_id)
         if ledger is None:
-            ledger = Ledger(symbol=normal_symbol(symbol), side=side, pays_in_kind="/" in symbol)
+            if len(self._orders) >= self._fold_at:
+                self._fold()
+            ledger = Ledger(
+                symbol=normal_symbol(symbol), side=side, pays_in_kind="/" in symbol, counted_to=self._folded_to
+            )
             self._orders[order_id] = ledger
             self._by_symbol.setdefault(ledger.symbol, []).append(ledger)
         ledger.side = ledger.side or side
@@ -191,28 +169,57 @@ class PositionBook:
         self._cache.pop(ledger.symbol, None)
         return ledger
 
-    def _baseline(self, symbol: str) -> _Baseline | None:
+    def _baseline(self, symbol: str) -> Baseline | None:
         if symbol in self._synced or self._start is None:
             return self._synced.get(symbol)
         quantities, as_of, at = self._start
-        return _Baseline(quantity=quantities.get(symbol, ZERO), as_of=as_of, at=at)
+        return Baseline(quantity=quantities.get(symbol, ZERO), as_of=as_of, at=at)
 
     def _count(self, symbol: str, shown_at: float) -> Expectation | None:
         baseline = self._baseline(symbol)
         if baseline is None:
             return None
-        expected = low = high = baseline.quantity
+        total = Expectation.exactly(baseline.quantity) + self._folded.get(symbol, NOTHING)
         for ledger in self._by_symbol.get(symbol, ()):
-            for change in ledger.changes():
-                held = baseline.holds(change, self._lag)
-                if held:
-                    continue
-                sure = held is False and change.known + self._lag <= shown_at
-                low += change.low if sure else min(change.low, ZERO)
-                high += change.high if sure else max(change.high, ZERO)
-                if held is False or not baseline.probably_holds(change):
-                    expected += change.amount
-        return Expectation(expected=expected, low=low, high=high)
+            total += self._moved(ledger, baseline, shown_at)
+        return total
+
+    def _moved(self, ledger: Ledger, baseline: Baseline, shown_at: float = math.inf) -> Expectation:
+        total = NOTHING
+        for change in ledger.changes():
+            total += baseline.moved_by(change, lag=self._lag, shown_at=shown_at, counted_to=ledger.counted_to)
+        return total
+
+    def _is_past(self, at: datetime | None) -> bool:
+        return at is not None and self._folded_to is not None and at <= self._folded_to
+
+    def _fold(self) -> None:
+        """Add up the accounts that are past, per symbol, and forget them.
+
+        Rows of theirs that come again are told by their time. Without a baseline there is nothing to add them to.
+        """
+        lasts = {order_id: ledger.last for order_id, ledger in self._orders.items()}
+        newest = max((at for at, _ in lasts.values() if at is not None), default=None)
+        known_before = max(known for _, known in lasts.values()) - PAST_AFTER.total_seconds()
+        if self._start is not None:
+            if newest is not None:
+                self._folded_to = max(newest - PAST_AFTER, self._folded_to or newest - PAST_AFTER)
+            for order_id, (at, known) in lasts.items():
+                ledger = self._orders[order_id]
+                if not ledger.is_followed and known <= known_before and (at is None or self._is_past(at)):
+                    self._close(order_id)
+            self._by_symbol = {}
+            for ledger in self._orders.values():
+                self._by_symbol.setdefault(ledger.symbol, []).append(ledger)
+        self._fold_at = max(FOLD_FROM, 2 * len(self._orders))
+
+    def _close(self, order_id: str) -> None:
+        ledger = self._orders.pop(order_id)
+        baseline = self._baseline(ledger.symbol)
+        assert baseline is not None  # every symbol has one since `start`
+        moved = self._moved(ledger, baseline)
+        if moved != NOTHING:
+            self._folded[ledger.symbol] = self._folded.get(ledger.symbol, NOTHING) + moved
 
 
 class PositionsView(Mapping[str, Decimal]):

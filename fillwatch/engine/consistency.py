@@ -15,10 +15,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Positions
+from fillwatch.core.baseline import Expectation
 from fillwatch.core.evidence import Unanswered
 from fillwatch.core.ledger import ZERO
 from fillwatch.core.orders import exact
-from fillwatch.core.positions import Expectation, PositionBook, normal_quantities, normal_symbol
+from fillwatch.core.positions import PositionBook, normal_quantities, normal_symbol
 from fillwatch.core.results import ConsistencyResult
 from fillwatch.engine.sharing import Background, SharedCall
 from fillwatch.logs import order_logger, plain_logger

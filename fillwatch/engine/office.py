@@ -197,11 +197,17 @@ class Office:
         self._ended[case] = None
         while len(self._ended) > ENDED_KEPT:
             oldest, _ = self._ended.popitem(last=False)
-            self._reader.drop(oldest)
+            self._drop(oldest)
+
+    def _drop(self, case: Case) -> None:
+        self._reader.drop(case)
+        for order_id in case.chain.ids:
+            if not self._reader.index.of(order_id):
+                self.book.let_go(order_id)
 
     def _forget(self, case: Case) -> None:
         self._ended.pop(case, None)
-        self._reader.drop(case)
+        self._drop(case)
         task = self._tasks.get(case)
         if task is not None:
             task.cancel()

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fillwatch.core.baseline import Expectation
 from fillwatch.core.orders import Execution, ExecutionKind, Side
-from fillwatch.core.positions import Expectation, PositionBook, PositionsView, normal_symbol
+from fillwatch.core.positions import PositionBook, PositionsView, normal_symbol
 
 D = Decimal
 #: The baseline's moment, on the broker's clock and on the loop's.
@@ -386,3 +387,70 @@ def test_the_likeliest_value_is_within_the_bounds(steps: list[Callable[[Position
         step(book)
     low, expected, high = bounds(book)
     assert low <= expected <= high
+
+
+# ---- a long life
+
+
+def lived(book: PositionBook, numbers: range) -> Decimal:
+    """Ten orders a second, ours and others' by turns, each executed and let go; the quantity they make together."""
+    total = D(0)
+    for number in numbers:
+        at = 60.0 + number * 0.1
+        side, quantity = (BUY, 3) if number % 3 else (SELL, 2)
+        total += side.sign * quantity
+        if number % 2:
+            book.record_execution(row(f"e{number}", quantity, order=f"o{number}", side=side, at=at), as_of=AS_OF + at)
+        else:
+            fill(book, f"o{number}", side, quantity, at=at, born=at - 1)
+            book.let_go(f"o{number}")
+    return total
+
+
+def test_the_book_does_not_grow_over_100_000_orders() -> None:
+    book = started(AAPL=7)
+    total, sizes = D(7), []
+    for start in range(0, 100_000, 10_000):
+        total += lived(book, range(start, start + 10_000))
+        sizes.append(len(book))
+    assert max(sizes) < 7_000  # five minutes are 3,000 orders; the book folds when it has doubled
+    assert book.expectation("AAPL") == Expectation.exactly(total)
+
+
+def test_a_folded_row_that_comes_again_is_not_counted_again() -> None:
+    book = started()
+    total = lived(book, range(9_000))
+    assert len(book) < 7_000
+    again = row("e1", 3, order="o1", side=BUY, at=60.1)
+    book.record_execution(again, as_of=AS_OF + 3_000)
+    assert book.expected("AAPL") == total
+
+
+def test_a_followed_order_is_never_folded() -> None:
+    book = started()
+    fill(book, "mine", BUY, 10, at=30, born=20)
+    total = lived(book, range(9_000)) + 10
+    fill(book, "mine", BUY, 25, at=1_000, born=20)
+    assert book.expectation("AAPL") == Expectation.exactly(total + 15)
+
+
+def test_a_folded_order_that_is_watched_again_is_in_doubt_and_not_counted_twice() -> None:
+    book = started()
+    total = lived(book, range(9_000))
+    fill(book, "o2", BUY, 3, at=60.2, born=59)
+    expectation = book.expectation("AAPL")
+    assert expectation == Expectation(expected=total, low=total, high=total + 3)
+
+
+def test_after_a_sync_the_folded_past_counts_no_more() -> None:
+    book = started()
+    lived(book, range(9_000))
+    book.sync("AAPL", D(5), as_of=AS_OF + 5_000, at=after(5_000))
+    assert book.expectation("AAPL") == Expectation.exactly(D(5))
+
+
+def test_nothing_is_folded_before_there_is_a_baseline() -> None:
+    book = PositionBook()
+    total = lived(book, range(5_000))
+    book.start({}, as_of=AS_OF, at=T0)
+    assert book.expectation("AAPL") == Expectation.exactly(total)

@@ -12,10 +12,11 @@ import pytest
 from loguru import logger
 
 from fillwatch.brokers.base import Positions
+from fillwatch.core.baseline import Expectation
 from fillwatch.core.errors import TransientError
 from fillwatch.core.evidence import Route, Unanswered
 from fillwatch.core.orders import Execution, Side
-from fillwatch.core.positions import Expectation, PositionBook
+from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult
 from fillwatch.engine.consistency import StateConsistencyValidator
 from fillwatch.testing.loop import virtual

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections import Counter
 from decimal import Decimal
 
+import pytest
+
+from fillwatch.core import positions
 from fillwatch.core.config import FillDetectionConfig
+from fillwatch.core.ledger import Ledger
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.core.results import FillOutcome
+from fillwatch.engine import office
+from fillwatch.engine.case import Case
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.testing import run_virtual, virtual
@@ -49,6 +56,30 @@ async def test_10_000_concurrent_watches() -> None:
         results = await asyncio.gather(*watches)
     assert sum(result.filled for result in results) == 10_000
     assert scene.violations() == []
+
+
+def test_memory_does_not_grow_with_the_orders_of_a_long_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invariant 12: of the orders that ended only so many are kept, and the positions of the rest in one sum."""
+    monkeypatch.setattr(office, "ENDED_KEPT", 100)
+    monkeypatch.setattr(positions, "FOLD_FROM", 300)
+    sizes: list[tuple[int, int]] = []
+
+    async def main() -> None:
+        world = World(5, clock=asyncio.get_running_loop().time)
+        request = OrderRequest(symbol="AAPL", side=Side.BUY, qty=Decimal(10))
+        async with FillDetectionEngine(SimulatedBroker(world)) as engine:
+            for _ in range(20):
+                ids = [world.place(request, Fate.INSTANT, foreign=number % 2 == 0) for number in range(100)]
+                await asyncio.gather(*(engine.watch(order) for order in ids[::2]))
+                await asyncio.sleep(200.0)
+                found = Counter(type(thing) for thing in gc.get_objects())
+                sizes.append((found[Case], found[Ledger]))
+            assert engine.positions["AAPL"] == 20 * 100 * 10
+
+    run_virtual(main, seed=5)
+    assert max(cases for cases, _ in sizes) <= 100
+    assert max(ledgers for _, ledgers in sizes) <= 1_000
+    assert sizes[-1][1] < sizes[len(sizes) // 2][1] + 300
 
 
 def test_memory_returns() -> None:
