@@ -151,4 +151,32 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         new="",
         tests=(f"{WORLDS}[80]", f"{WORLDS}[160]"),
     ),
+    Mutant(
+        name="a price that lags behind the end is not waited for",
+        file="fillwatch/core/course.py",
+        old="if quantity and chain.average_price is None:",
+        new="if False:",
+        tests=("tests/core/test_course.py",),
+    ),
+    Mutant(
+        name="the remainder of an order handed over to be left is cancelled",
+        file="fillwatch/core/course.py",
+        old=" or terms.at_timeout is not AtTimeout.CANCEL:\n            return False",
+        new=":\n            return False",
+        tests=("tests/core/test_course.py",),
+    ),
+    Mutant(
+        name="a successor's quantity always holds its predecessor's",
+        file="fillwatch/core/chain.py",
+        old="return (link.qty is None or link.qty > earlier) and self.tape_as_of > link.cumulative_as_of",
+        new="return True",
+        tests=("tests/core/test_chain.py",),
+    ),
+    Mutant(
+        name="orders that ended are kept as long as the engine lives",
+        file="fillwatch/engine/office.py",
+        old="while len(self._ended) > ENDED_KEPT:",
+        new="while False:",
+        tests=("tests/worlds/test_scale.py::test_memory_does_not_grow_with_the_orders_of_a_long_life",),
+    ),
 )

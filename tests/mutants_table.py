@@ -84,8 +84,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the rate forgets the burst",
         file="fillwatch/core/tokens.py",
-        old="rate=(whole + 0.99 - burst) / window",
-        new="rate=(whole + 0.99) / window",
+        old="rate = max(whole + 0.99 - burst, 0.99) / window",
+        new="rate = (whole + 0.99) / window",
         tests=TOKENS + LIMITER,
     ),
     Mutant(
@@ -234,5 +234,26 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            self._book.sync(check.symbol, result.broker_quantity, as_of=answer.as_of, at=answer.at)\n",
         new="",
         tests=CONSISTENCY,
+    ),
+    Mutant(
+        name="a call pays for one request, whatever it takes",
+        file="fillwatch/engine/wire.py",
+        old="max(self._broker.cost(one) for one in operations)",
+        new="1",
+        tests=WIRE,
+    ),
+    Mutant(
+        name="a row of the folded past that comes again counts again",
+        file="fillwatch/core/positions.py",
+        old="if known is None and self._is_past(execution.at):",
+        new="if False:",
+        tests=POSITIONS,
+    ),
+    Mutant(
+        name="the position book keeps every order for ever",
+        file="fillwatch/core/positions.py",
+        old="if not ledger.is_followed and known <= known_before and (at is None or self._is_past(at)):",
+        new="if False:",
+        tests=POSITIONS,
     ),
 )

@@ -26,16 +26,17 @@ class Terms:
     reserve: float
 
     @classmethod
-    def of(cls, granted: float, window: float) -> Terms:
-        """The terms for `granted` requests in any `window` seconds.
+    def of(cls, granted: float, window: float, largest: int = 1) -> Terms:
+        """The terms for `granted` requests in any `window` seconds, `largest` of which may be needed for one call.
 
         The burst is a sixteenth of the grant, so that 94 % of a large one can be used evenly, but at most 20 (a burst
         is what a broker dislikes) and for grants below 32 up to 2, so that a request which hangs does not keep the
         next one waiting. A grant below 5 is too small to keep anything back.
         """
         whole = max(1, math.floor(granted + ENOUGH))
-        burst = min(20.0, max(1.0, min(2.0, whole / 4), whole / 16))
-        return cls(burst=burst, rate=(whole + 0.99 - burst) / window, reserve=min(2.0, burst - 1.0))
+        burst = max(largest, min(20.0, max(1.0, min(2.0, whole / 4), whole / 16)))
+        rate = max(whole + 0.99 - burst, 0.99) / window
+        return cls(burst=burst, rate=rate, reserve=min(2.0, burst - largest))
 
 
 class Meter:
@@ -80,15 +81,15 @@ class Meter:
         # Above the level of standing still nothing gathers before its end; asked again then, the answer is exact.
         return seconds if tokens <= self._ceiling(now + seconds) + ENOUGH else self.still_until - now
 
-    def take(self, now: float) -> None:
-        """One token becomes a request in flight."""
-        self._level = self.level(now) - 1.0
-        self.in_flight += 1
+    def take(self, now: float, tokens: int = 1) -> None:
+        """Tokens become requests in flight."""
+        self._level = self.level(now) - tokens
+        self.in_flight += tokens
 
-    def end(self, now: float, *, refund: float = 0.0) -> None:
-        """A request in flight has ended. `refund` is 1 if it was never sent."""
+    def end(self, now: float, tokens: int = 1, *, refund: int = 0) -> None:
+        """Requests in flight have ended. `refund` of them were never sent."""
         self.level(now)
-        self.in_flight -= 1
+        self.in_flight -= tokens
         self._level = min(self._ceiling(now), self._level + refund)
 
     def is_full(self, now: float) -> bool:

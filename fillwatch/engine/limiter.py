@@ -29,8 +29,6 @@ __all__ = ["Permit", "Priority", "RateLimiter"]
 CANCEL_SPACING = 1.0
 #: Seconds of the first stand-still after a 429 that names no reset; doubled by each that follows, up to the longest.
 FIRST_STANDSTILL, LONGEST_STANDSTILL = 1.0, 60.0
-#: Grants in a row that a class may have while a lower one waits.
-YIELD_AFTER = 3
 #: Requests that only cancels may have in flight.
 RESERVED_PLACES = 2
 
@@ -39,8 +37,8 @@ class RateLimiter:
     """Hands out permits at the pace of a `RateLimit`; it belongs to one event loop.
 
     `max_in_flight` permits at most are out at a time (None: as many as the burst allows). Of tokens and places some
-    are kept back for cancels. `start`: tokens at the beginning, from which no reserve is kept. `clock` gives seconds;
-    None is the running loop's time. When nobody waits nothing runs.
+    are kept back for cancels. `largest`: tokens that the dearest call takes. `start`: tokens at the beginning, from
+    which no reserve is kept. `clock` gives seconds; None is the running loop's time. When nobody waits nothing runs.
     """
 
     def __init__(
@@ -49,33 +47,36 @@ class RateLimiter:
         *,
         clock: Callable[[], float] | None = None,
         max_in_flight: int | None = None,
+        largest: int = 1,
         start: float = 1.0,
     ) -> None:
         self.rate = rate
         self.max_in_flight = max_in_flight
+        self.largest = largest
         #: Permits granted so far, those that came back unused not counted.
         self.granted = 0
+        #: Permits that are out.
+        self.in_flight = 0
         self._clock = clock
         self._start = start
         self._started: Meter | None = None
         self._quota: Quota | None = None
         self._standstill = 0.0
         self._last_cancel = -math.inf
-        self._favoured, self._in_a_row = Priority.POLL, 0
         self._queue = Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def acquire(self, priority: Priority) -> Permit:
-        """Wait for a permit; end it with `release()`. A caller cancelled meanwhile leaves no trace.
+    async def acquire(self, priority: Priority, tokens: int = 1) -> Permit:
+        """Wait for a permit of so many tokens, at most `largest`; end it with `release()`.
 
-        Raises `EngineClosed` once the limiter is closed.
+        A caller cancelled meanwhile leaves no trace. Raises `EngineClosed` once the limiter is closed.
         """
-        permit = self.try_acquire(priority)
+        permit = self.try_acquire(priority, tokens)
         if permit is not None:
             return permit
         first = not self._queue.has_before(priority)
-        future = self._queue.append(priority, asyncio.get_running_loop().create_future())
+        future = self._queue.append(priority, tokens, asyncio.get_running_loop().create_future())
         if first:
             self._serve()
         try:
@@ -89,14 +90,14 @@ class RateLimiter:
                 future.result().give_back()
             raise
 
-    def try_acquire(self, priority: Priority) -> Permit | None:
+    def try_acquire(self, priority: Priority, tokens: int = 1) -> Permit | None:
         """A permit if one can be had at once and without passing anybody. Raises `EngineClosed` when closed."""
         if self._closed:
             raise EngineClosed("the rate limiter is closed: no request is sent any more")
         now = self._now()
-        if self._queue.has_before(priority) or self._seconds_until(priority, now) > ENOUGH:
+        if self._queue.has_before(priority) or self._seconds_until(priority, tokens, now) > ENOUGH:
             return None
-        return self._grant(priority, now)
+        return self._grant(priority, tokens, now)
 
     @asynccontextmanager
     async def permit(self, priority: Priority) -> AsyncIterator[Permit]:
@@ -153,7 +154,7 @@ class RateLimiter:
     def spare(self, priority: Priority = Priority.POLL) -> float:
         """Tokens that requests of this class could take now without waiting; 0 when somebody waits before them."""
         now = self._now()
-        if self._closed or self._queue.has_before(priority) or self._seconds_until(priority, now) > ENOUGH:
+        if self._closed or self._queue.has_before(priority) or self._seconds_until(priority, 1, now) > ENOUGH:
             return 0.0
         return max(0.0, self._meter.level(now) - self._kept_from(priority))
 
@@ -167,11 +168,6 @@ class RateLimiter:
     def level(self) -> float:
         """Tokens that lie ready now."""
         return self._meter.level(self._now())
-
-    @property
-    def in_flight(self) -> int:
-        """Permits that are out."""
-        return self._meter.in_flight
 
     @property
     def waiting(self) -> int:
@@ -200,7 +196,7 @@ class RateLimiter:
     @property
     def _meter(self) -> Meter:
         if self._started is None:
-            self._started = Meter(Terms.of(self.rate.granted, self.rate.window_seconds), self._now(), start=self._start)
+            self._started = Meter(self._terms(self.rate.granted), self._now(), start=self._start)
         return self._started
 
     @property
@@ -215,25 +211,23 @@ class RateLimiter:
         limit = self.rate.limit
         if self._quota is not None and self._quota.limit is not None:
             limit = min(limit, self._quota.limit)
-        self._meter.refit(Terms.of(limit * self.rate.share, self.rate.window_seconds), now)
+        self._meter.refit(self._terms(limit * self.rate.share), now)
+
+    def _terms(self, granted: float) -> Terms:
+        return Terms.of(granted, self.rate.window_seconds, self.largest)
 
     def _kept_from(self, priority: Priority) -> float:
         """Tokens that must stay behind. The first requests of all need not wait until a reserve has gathered."""
-        if priority is Priority.CANCEL or self.granted < self._start or self._yields_to(priority):
+        if priority is Priority.CANCEL or self.granted < self._start or self._queue.yields_to(priority):
             return 0.0
         return self._meter.terms.reserve
 
-    def _yields_to(self, priority: Priority) -> bool:
-        """Whether the class that was served last has had its turns, and this one is below it."""
-        had_its_turns = self._in_a_row >= YIELD_AFTER and priority > self._favoured
-        return had_its_turns and self._queue.next_class() is self._favoured
-
-    def _seconds_until(self, priority: Priority, now: float) -> float:
-        """Seconds until a request of this class may go if nothing ends before; never less for a lower class."""
+    def _seconds_until(self, priority: Priority, tokens: int, now: float) -> float:
+        """Seconds until so many requests of this class may go if nothing ends before; never less for a lower class."""
         meter, is_cancel = self._meter, priority is Priority.CANCEL
         if self._is_crowded(priority):
             return math.inf
-        seconds = meter.seconds_until(1.0 + self._kept_from(priority), now)
+        seconds = meter.seconds_until(tokens + self._kept_from(priority), now)
         gate = min(meter.still_until, self._last_cancel + CANCEL_SPACING) if is_cancel else meter.still_until
         return max(seconds, gate - now)
 
@@ -242,42 +236,37 @@ class RateLimiter:
         if self.max_in_flight is None:
             return False
         reserved = 0 if priority is Priority.CANCEL else min(RESERVED_PLACES, self.max_in_flight - 1)
-        return self._meter.in_flight >= self.max_in_flight - reserved
+        return self.in_flight >= self.max_in_flight - reserved
 
-    def _grant(self, priority: Priority, now: float) -> Permit:
-        self._meter.take(now)
+    def _grant(self, priority: Priority, tokens: int, now: float) -> Permit:
+        self._meter.take(now, tokens)
         self.granted += 1
-        self._in_a_row = self._in_a_row + 1 if priority is self._favoured else 1
-        self._favoured = priority
+        self.in_flight += 1
+        self._queue.served(priority)
         if priority is Priority.CANCEL:
             self._last_cancel = now
-        return Permit(self._ended)
+        return Permit(tokens, self._ended)
 
-    def _ended(self, refund: int) -> None:
-        self._meter.end(self._now(), refund=refund)
-        self.granted -= refund
+    def _ended(self, tokens: int, refund: int) -> None:
+        self._meter.end(self._now(), tokens, refund=refund)
+        self.in_flight -= 1
+        self.granted -= refund > 0
         self._serve()
 
     def _serve(self) -> None:
         """Grant what can be granted and set the one timer for the next."""
         now = self._now()
-        while (priority := self._next(now)) is not None:
-            seconds = self._seconds_until(priority, now)
+        while (turn := self._queue.turn(self._may_have_a_turn)) is not None:
+            priority, tokens = turn
+            seconds = self._seconds_until(priority, tokens, now)
             if seconds > ENOUGH:
                 self._rearm(seconds)
                 return
-            self._queue.pop(priority).set_result(self._grant(priority, now))
+            self._queue.pop(priority).set_result(self._grant(priority, tokens, now))
         self._rearm(math.inf)
 
-    def _next(self, now: float) -> Priority | None:
-        """The class whose turn it is: the highest that waits, or the next one below it every fourth time."""
-        highest = self._queue.next_class()
-        if highest is None:
-            return None
-        below = self._queue.next_class(below=highest)
-        if below is None or highest is not self._favoured or self._in_a_row < YIELD_AFTER:
-            return highest
-        return highest if self.is_standing_still or self._is_crowded(below) else below
+    def _may_have_a_turn(self, priority: Priority) -> bool:
+        return not self.is_standing_still and not self._is_crowded(priority)
 
     def _rearm(self, seconds: float) -> None:
         if self._timer is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import backoff
 
-from fillwatch.brokers.base import Refused
+from fillwatch.brokers.base import Operation, Refused
 from fillwatch.core.errors import AmbiguousError, BrokerError, Failure, RateLimited, TransientError, classify
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.wire import Wire
@@ -130,6 +131,18 @@ class ErrorRecoveryManager:
         return 0.0 if until is None else until - now
 
 
+#: What an operation of this class is, which decides what it costs.
+_KINDS: Mapping[Priority, Operation] = MappingProxyType(
+    {
+        Priority.CANCEL: Operation.CANCEL,
+        Priority.SUBMIT: Operation.SUBMIT,
+        Priority.FINAL_CHECK: Operation.LOOK,
+        Priority.POSITION: Operation.POSITIONS,
+        Priority.POLL: Operation.LOOK,
+    }
+)
+
+
 def _always() -> bool:
     return True
 
@@ -150,7 +163,8 @@ async def _wired(
                 if on_sent is not None:
                     on_sent(at)
 
-            return await wire.ask_if(wanted, priority, operation, on_sent=sent), None
+            kind = _KINDS[priority]
+            return await wire.ask_if(wanted, priority, operation, on_sent=sent, operation=kind), None
     except BrokerError as error:
         return None, error
     except TimeoutError:

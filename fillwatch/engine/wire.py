@@ -18,6 +18,8 @@ from fillwatch.logs import plain_logger
 
 T = TypeVar("T")
 
+#: What a read may turn out to be.
+READS = (Operation.LOOK, Operation.LIST, Operation.FILLS)
 #: Seconds beyond the broker's own time-out after which a caller is no longer kept waiting for an answer.
 PATIENCE = 1.0
 #: Seconds given to requests that had to be cut off on closing.
@@ -25,7 +27,7 @@ LAST_RESORT = 1.0
 
 
 class Wire:
-    """Asks `broker` at the pace of `limiter`, with `broker.caps.max_in_flight` requests at a time at most."""
+    """Asks `broker` at the pace of `limiter`: each call pays what `broker.cost` says, `max_in_flight` go at a time."""
 
     def __init__(self, broker: Broker, limiter: RateLimiter) -> None:
         self.limiter = limiter
@@ -36,7 +38,7 @@ class Wire:
         self._tasks: set[asyncio.Task[object]] = set()
         self._closed = False
         self._refused = False
-        limiter.max_in_flight = broker.caps.max_in_flight
+        limiter.largest = max(broker.cost(operation) for operation in Operation)
 
     async def ask(
         self,
@@ -46,13 +48,14 @@ class Wire:
         on_sent: Callable[[float], None] | None = None,
         operation: Operation | None = None,
     ) -> T:
-        """Wait for a permit, then return what `call()` answers; `call` must be one request on the wire.
+        """Wait for a permit, then return what `call()` answers; `call` must be one operation of the broker's:
+        `operation`, or None for whichever read turns out to be best.
 
         `on_sent` is told the loop's time just before the request is sent. Raises `EngineClosed` when no more requests
         are sent, `TransientError` when no answer comes within the broker's own time-out and a second more, and a
         `BrokerError` when `call()` raises, which the Broker protocol forbids: its own, or an `AmbiguousError` from it.
         """
-        permit = await self.limiter.acquire(priority)
+        permit = await self._acquire(priority, operation)
         return await self._answer(self._send(permit, call, on_sent, operation))
 
     async def ask_if(
@@ -65,11 +68,16 @@ class Wire:
         operation: Operation | None = None,
     ) -> T | None:
         """As `ask`, but if `wanted()` is false once the permit is there, it goes back and the answer is None."""
-        permit = await self.limiter.acquire(priority)
+        permit = await self._acquire(priority, operation)
         if not wanted():
             permit.give_back()
             return None
         return await self._answer(self._send(permit, call, on_sent, operation))
+
+    async def _acquire(self, priority: Priority, operation: Operation | None) -> Permit:
+        self.limiter.max_in_flight = self._broker.caps.max_in_flight
+        operations = READS if operation is None else (operation,)
+        return await self.limiter.acquire(priority, max(self._broker.cost(one) for one in operations))
 
     async def _answer(self, task: asyncio.Task[T]) -> T:
         """What the request brought, unless it takes too long; the request itself goes on."""

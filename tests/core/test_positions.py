@@ -423,7 +423,7 @@ def test_a_folded_row_that_comes_again_is_not_counted_again() -> None:
     assert len(book) < 7_000
     again = row("e1", 3, order="o1", side=BUY, at=60.1)
     book.record_execution(again, as_of=AS_OF + 3_000)
-    assert book.expected("AAPL") == total
+    assert book.expectation("AAPL") == Expectation.exactly(total)
 
 
 def test_a_followed_order_is_never_folded() -> None:

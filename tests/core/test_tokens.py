@@ -156,7 +156,7 @@ def test_level_and_flight_never_exceed_the_burst(steps: list[tuple[float, str]])
             meter.take(now)
             taken += 1
         elif step in ("end", "refund") and meter.in_flight:
-            meter.end(now, refund=float(step == "refund"))
+            meter.end(now, refund=int(step == "refund"))
             refunded += step == "refund"
         elif step == "still":
             meter.stand_still(now + 5, now)

@@ -590,8 +590,8 @@ async def test_ten_thousand_waiters_are_served_in_order_and_their_traces_vanish(
 def test_those_who_gave_up_are_not_kept_behind_one_who_waits() -> None:
     loop = asyncio.new_event_loop()
     turns = Turns()
-    turns.append(POLL, loop.create_future())
-    futures = [turns.append(POLL, loop.create_future()) for _ in range(1_000)]
+    turns.append(POLL, 1, loop.create_future())
+    futures = [turns.append(POLL, 1, loop.create_future()) for _ in range(1_000)]
     traces = [weakref.ref(future) for future in futures]
     for future in futures:
         future.cancel()

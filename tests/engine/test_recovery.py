@@ -39,6 +39,9 @@ class Line:
     caps = Capabilities()
     quota = None
 
+    def cost(self, operation: object) -> int:
+        return 1
+
 
 class Highest(random.Random):
     """Draws the upper bound always, so that back-off is as long as it can be."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 import pytest
 
@@ -12,7 +13,7 @@ from fillwatch.core.config import RateLimit
 from fillwatch.core.errors import AmbiguousError, BrokerError, EngineClosed, PermanentError, RateLimited, TransientError
 from fillwatch.core.evidence import Route, Unanswered
 from fillwatch.engine.limiter import Priority, RateLimiter
-from fillwatch.engine.wire import Wire
+from fillwatch.engine.wire import READS, Wire
 from fillwatch.testing.loop import virtual
 
 CANCEL, POLL = Priority.CANCEL, Priority.POLL
@@ -22,9 +23,13 @@ START = 1_000.0
 class Line:
     """A broker as far as the wire knows one: what it can do, and what it says of the rate limit."""
 
-    def __init__(self, *, max_in_flight: int = 8) -> None:
+    def __init__(self, *, max_in_flight: int = 8, costs: Mapping[Operation, int] | None = None) -> None:
         self.caps = Capabilities(max_in_flight=max_in_flight)
         self.quota: Quota | None = None
+        self.costs = costs or {}
+
+    def cost(self, operation: Operation) -> int:
+        return self.costs.get(operation, 1)
 
 
 def now() -> float:
@@ -32,7 +37,7 @@ def now() -> float:
 
 
 def a_wire(line: Line | None = None, *, limit: int = 2000) -> Wire:
-    broker: Broker = line or Line()  # type: ignore[assignment]  # the wire asks it for no more than these two
+    broker: Broker = line or Line()  # type: ignore[assignment]  # the wire asks it for no more than these three
     return Wire(broker, RateLimiter(RateLimit(limit=limit)))
 
 
@@ -242,3 +247,45 @@ async def test_a_stamp_that_raises_sends_nothing_and_keeps_no_token() -> None:
     with pytest.raises(KeyError):
         await wire.ask(POLL, answering("yes"), on_sent=broken)
     assert (wire.calls, wire.limiter.granted, wire.limiter.in_flight) == (0, 0, 0)
+
+
+# ---- what a call costs
+
+
+async def requests_in_the_worst_minute(line: Line, operation: Operation | None, calls: int = 120) -> int:
+    """Requests that calls of one operation took from the limit of 100 within any minute."""
+    wire = Wire(cast(Broker, line), RateLimiter(RateLimit(limit=100, share=0.8)))
+    sent: list[float] = []
+    asks = (wire.ask(POLL, answering("yes", 0.3), on_sent=sent.append, operation=operation) for _ in range(calls))
+    await asyncio.gather(*asks)
+    await wire.aclose()
+    cost = max(map(line.cost, READS)) if operation is None else line.cost(operation)
+    return max(sum(start <= at < start + 60.0 for at in sent) for start in sent) * cost
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("operation", "costs"),
+    [
+        (Operation.LOOK, {}),
+        (Operation.POSITIONS, {Operation.POSITIONS: 3}),
+        (Operation.LIST, {Operation.LIST: 7}),
+        (None, {Operation.LIST: 7}),
+    ],
+)
+async def test_a_call_pays_for_every_request_that_it_takes(
+    operation: Operation | None, costs: Mapping[Operation, int]
+) -> None:
+    assert 66 <= await requests_in_the_worst_minute(Line(costs=costs), operation) <= 80
+
+
+@virtual
+async def test_a_broker_may_come_to_take_fewer_calls_at_a_time() -> None:
+    line = Line(max_in_flight=8)
+    wire = a_wire(line)
+    stamps: list[float] = []
+    await asyncio.sleep(10)
+    line.caps = Capabilities(max_in_flight=1)
+    asks = (wire.ask(CANCEL, answering("yes", 1.0), on_sent=stamps.append) for _ in range(3))
+    await asyncio.gather(*asks)
+    assert [stamp - START for stamp in stamps] == [10.0, 11.0, 12.0]
