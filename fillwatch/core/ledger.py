@@ -12,7 +12,8 @@ from fillwatch.core.orders import Execution, ExecutionKind, Side
 
 ZERO = Decimal(0)
 
-#: Alpaca takes the fee of a crypto purchase out of the coins bought; 0.25 % is the highest rate of its fee table.
+#: Alpaca takes the fee of a crypto purchase out of the coins bought ("charged on the credited crypto asset"); 0.25 %,
+#: the taker's of the lowest tier, is the highest rate of its table (alpaca.markets, "Crypto Fees", since March 2023).
 CRYPTO_FEE = Decimal("0.0025")
 
 

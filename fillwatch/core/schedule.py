@@ -57,8 +57,9 @@ class Outlook:
 
     `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
     that the list shows; `live`: those of them whose result is still to come. `pages`: requests of a whole sweep, as
-    the last one took. `sweeping`: a sweep is between two pages. `tape_wanted`: somebody waits for the tape;
-    `tape_age`: seconds since it was last asked. `spare`: a token would be lost now.
+    the last one took. `sweeping`: a sweep is under way; `paging`: its next page was asked for just now.
+    `tape_wanted`: somebody waits for the tape; `tape_age`: seconds since it was last asked. `spare`: a token would be
+    lost now.
     """
 
     due: int
@@ -68,6 +69,7 @@ class Outlook:
     pages: int
     lists: bool
     sweeping: bool
+    paging: bool
     tape: bool
     tape_wanted: bool
     tape_age: float
@@ -93,7 +95,7 @@ def cheapest(outlook: Outlook) -> Read:
     hides_fills = o.lists and o.pages > 1 and o.live > 0 and o.tape_age >= TAPE_INTERVAL
     wanted = {
         Read.TAPE: o.tape and (o.tape_wanted or hides_fills),
-        Read.PAGE: o.sweeping or (o.due > 0 and page_pays),
+        Read.PAGE: not o.paging and (o.sweeping or (o.due > 0 and page_pays)),
         Read.ORDER: o.strays > 0 or (o.due > 0 and not page_pays),
     }
     for read in _TURNS[o.last]:

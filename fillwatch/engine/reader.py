@@ -25,6 +25,8 @@ from fillwatch.logs import plain_logger
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5
+#: Seconds for which a page of the list is awaited before the same one is asked for again.
+PAGE_PATIENCE = 1.0
 #: Seconds between two reads of the tape that nobody asked for.
 LATE_FACTS = 20.0
 
@@ -47,6 +49,7 @@ class Reader:
         self.tape = TapeReader(broker, self.index, book, self._kick)
         self._sweep: Sweep | None = None
         self._pages = 1
+        self._page_asked = -math.inf
         self._last = Read.NOTHING
         self._reading = 0
         self._asking: set[Priority] = set()
@@ -126,7 +129,6 @@ class Reader:
         """Wait for a token, then send whatever is best at that moment."""
 
         async def read() -> Answer:
-            self._asking.discard(priority)
             self._kick.set()
             try:
                 return await self._read()
@@ -134,12 +136,20 @@ class Reader:
                 self._reading -= 1
                 self._kick.set()
 
+        def wanted() -> bool:
+            self._asking.discard(priority)
+            return self._next() is not Read.NOTHING
+
         try:
-            await self._wire.ask(priority, read)
+            await self._wire.ask_if(wanted, priority, read)
         except EngineClosed:
             self._asking.discard(priority)
         except BrokerError as error:
             self._log.warning("a read failed: {}: {}", type(error).__name__, error)
+
+    def _next(self) -> Read:
+        # Without anything due, one look at a time: a second one before its answer would tell the same.
+        return self._choose(spare=not self._reading)
 
     def _choose(self, *, spare: bool) -> Read:
         caps = self._broker.caps
@@ -156,6 +166,7 @@ class Reader:
                 pages=self._pages,
                 lists=caps.page_size > 0,
                 sweeping=self._sweep is not None,
+                paging=self._loop.time() < self._page_asked + PAGE_PATIENCE,
                 tape=self.tape.is_ready,
                 tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
                 tape_age=self.tape.age,
@@ -165,8 +176,7 @@ class Reader:
         )
 
     async def _read(self) -> Answer:
-        # Without anything due, one look at a time: a second one before its answer would tell the same.
-        choice = self._choose(spare=not self._reading)
+        choice = self._next()
         self._reading += 1
         self._last = choice
         match choice:
@@ -210,7 +220,10 @@ class Reader:
             if entry[1] in sweep.missing:
                 self._asked(*entry)
         covered = {case: None for order_id in sweep.missing for case in self.index.of(order_id)}
+        self._page_asked = asked = self._loop.time()
         page = await self._broker.list(after=sweep.after, until=sweep.until)
+        if self._page_asked == asked:
+            self._page_asked = -math.inf
         if isinstance(page, Unanswered):
             self._sweep = None if self._sweep is sweep else self._sweep
             for case in covered:

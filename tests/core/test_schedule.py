@@ -98,6 +98,7 @@ IDLE = Outlook(
     pages=1,
     lists=True,
     sweeping=False,
+    paging=False,
     tape=True,
     tape_wanted=False,
     tape_age=0.0,
@@ -124,6 +125,9 @@ LONG = replace(IDLE, shown=1_200, live=1_200, pages=3)
         pytest.param(replace(IDLE, live=1, spare=True), PAGE, id="an early look shows the audited as well"),
         pytest.param(replace(IDLE, strays=1), ORDER, id="a stray is asked by its id"),
         pytest.param(replace(IDLE, sweeping=True), PAGE, id="a sweep goes on with nothing due"),
+        pytest.param(replace(IDLE, sweeping=True, paging=True), NOTHING, id="the same page is not asked for twice"),
+        pytest.param(replace(IDLE, due=9, paging=True), NOTHING, id="what is due waits for the page on its way"),
+        pytest.param(replace(IDLE, due=9, strays=1, paging=True), ORDER, id="a stray is on no page"),
         pytest.param(replace(IDLE, tape_wanted=True), TAPE, id="the tape is wanted"),
         pytest.param(replace(IDLE, tape_wanted=True, tape=False), NOTHING, id="there is no tape"),
         pytest.param(replace(IDLE, tape_age=9.0), NOTHING, id="one page shows all fills: no tape"),
@@ -186,6 +190,7 @@ def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
         pages=st.integers(1, 4),
         lists=st.booleans(),
         sweeping=st.booleans(),
+        paging=st.booleans(),
         tape=st.booleans(),
         tape_wanted=st.booleans(),
         tape_age=st.sampled_from([0.0, 9.0]),
@@ -194,9 +199,14 @@ def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
     )
 )
 def test_what_is_due_is_always_asked_for(outlook: Outlook) -> None:
-    """Nothing is sent only if nothing is wanted; no read the broker does not offer is sent for what is due."""
+    """Nothing is sent only if nothing is wanted, or a page that may show it is on its way.
+
+    No read the broker does not offer is sent for what is due.
+    """
     read = cheapest(outlook)
-    if outlook.due or outlook.strays or outlook.sweeping or (outlook.tape and outlook.tape_wanted):
+    if outlook.strays or (outlook.tape and outlook.tape_wanted):
+        assert read is not NOTHING
+    if not outlook.paging and (outlook.due or outlook.sweeping):
         assert read is not NOTHING
     if not outlook.tape:
         assert read is not TAPE
