@@ -104,7 +104,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a page is absorbed newest first",
-        file="fillwatch/engine/reader.py",
+        file="fillwatch/engine/list_reader.py",
         old="in reversed(page.orders):",
         new="in page.orders:",
         tests=(f"{WORLDS}[0]", f"{WORLDS}[20]", f"{WORLDS}[100]"),
@@ -139,7 +139,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="amendments are kept to oneself",
-        file="fillwatch/engine/office.py",
+        file="fillwatch/engine/outcomes.py",
         old="        self._amendments.publish(late)\n",
         new="",
         tests=SOME_WORLDS,
@@ -174,8 +174,8 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="orders that ended are kept as long as the engine lives",
-        file="fillwatch/engine/office.py",
-        old="while len(self._ended) > ENDED_KEPT:",
+        file="fillwatch/engine/outcomes.py",
+        old="while len(self.ended) > ENDED_KEPT:",
         new="while False:",
         tests=("tests/worlds/test_scale.py::test_memory_does_not_grow_with_the_orders_of_a_long_life",),
     ),

@@ -138,7 +138,7 @@ class FillDetectionEngine:
 
     def amendments(self) -> AsyncIterator[Amendment]:
         """Facts that came after results: first those kept (the last 1,000), then new ones until the engine ends."""
-        return self._entered().amendments()
+        return self._entered().outcomes.amendments()
 
     def reconfigure(self, config: FillDetectionConfig) -> None:
         """Go on with `config`; running watches follow it at once. Raises `EngineClosed` when the engine has ended."""

@@ -68,7 +68,7 @@ class FinalVerificationHandler:
         """Wait for a look that is new enough, by whatever read brings it; no longer than the question says."""
         chain = case.chain
         case.ask(question.order_id, question.since)
-        self._reader.want_look(case, question.order_id, question.since)
+        self._reader.dues.want(case, question.order_id, question.since)
         self._agenda.at(question.until, case.wake)
         while case.answer is None and not chain.is_over and self._loop.time() + HAIR < question.until:
             if chain.current.order_id != question.order_id:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
 from fillwatch.core.finality import Proof
@@ -15,10 +14,8 @@ from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.consistency import StateConsistencyValidator
 from fillwatch.engine.final_check import FinalVerificationHandler
+from fillwatch.engine.outcomes import Outcomes
 from fillwatch.engine.reader import Reader
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Seconds before something that an ended order still lacks is asked for again; doubled each time, at most the longest.
 FIRST_WANT, LONGEST_WANT = 0.5, 4.0
@@ -34,25 +31,23 @@ _UNPROVEN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What every monitor works with. `settle` takes a case's finish and gives the result its caller is told;
-    `amend` tells what has changed since."""
+    """What every monitor works with."""
 
     reader: Reader
     agenda: Agenda
     final_check: FinalVerificationHandler
     consistency: StateConsistencyValidator
-    settle: Callable[[Case, Finish], FillResult]
-    amend: Callable[[Case], None]
+    outcomes: Outcomes
 
 
 async def pursue(case: Case, desk: Desk) -> None:
     """Follow one order to its result, compare the position, and audit it if it has no end yet."""
     finish = await _until_finished(case, desk)
-    result = desk.settle(case, finish)
+    result = desk.outcomes.settle(case, finish)
     complete = _is_complete(result)
     if not complete:
         case.audits = 0
-        desk.reader.audit(case)
+        desk.reader.dues.keep_due(case)
     check = ConsistencyResult(order_id=case.order_id, symbol=result.symbol, consistent=True)
     if result.fill_quantity:
         check = await desk.consistency.validate_fill_consistency(case.order_id, symbol=result.symbol)
@@ -95,7 +90,7 @@ async def _audit(case: Case, desk: Desk) -> None:
     while True:
         wanted = None
         if case.chain.is_over:
-            desk.amend(case)
+            desk.outcomes.amend(case)
             if case.told is not None and _is_complete(case.told):
                 case.audits = None
                 return
@@ -145,10 +140,10 @@ class _Wanting:
             case Wants.TAPE:
                 reader.tape.want(case)
                 if self._pause > FIRST_WANT:  # the tape alone did not do
-                    reader.want_look(case, case.chain.current.order_id, now)
+                    reader.dues.want(case, case.chain.current.order_id, now)
             case Wants.LOOK:
-                reader.want_look(case, case.chain.current.order_id, now)
+                reader.dues.want(case, case.chain.current.order_id, now)
             case Wants.PREDECESSOR:
                 doubtful = case.chain.doubtful
                 if doubtful is not None:
-                    reader.want_look(case, doubtful.order_id, now)
+                    reader.dues.want(case, doubtful.order_id, now)

@@ -11,22 +11,21 @@ import math
 
 from fillwatch.brokers.base import Broker, Fills, Listing
 from fillwatch.core.errors import BrokerError, EngineClosed
-from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import Look, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
-from fillwatch.core.schedule import STRAYS, YOUNG, Outlook, Read, cheapest
-from fillwatch.engine.agenda import HAIR, Agenda
+from fillwatch.core.schedule import Outlook, Read, cheapest
+from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
+from fillwatch.engine.dues import Due, Dues
 from fillwatch.engine.index import Index
 from fillwatch.engine.limiter import Priority
-from fillwatch.engine.sweep import Sweep
+from fillwatch.engine.list_reader import ListReader
 from fillwatch.engine.tape_feed import TapeReader
 from fillwatch.engine.wire import Wire
 from fillwatch.logs import plain_logger
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5
-#: Seconds for which a page of the list is awaited before the same one is asked for again.
-PAGE_PATIENCE = 1.0
 #: Seconds between two reads of the tape that nobody asked for.
 LATE_FACTS = 20.0
 
@@ -34,22 +33,18 @@ Answer = Look | Listing | Fills | None
 
 
 class Reader:
-    """Plans and makes the reads for the cases of its `index`."""
+    """Plans and makes the reads for the cases of its `index`; `dues` says which looks are wanted."""
 
     def __init__(self, broker: Broker, wire: Wire, agenda: Agenda, book: PositionBook) -> None:
-        self.index = Index()
         self._broker = broker
         self._wire = wire
-        self._agenda = agenda
         self._loop = asyncio.get_running_loop()
         self._log = plain_logger()
         self._kick = asyncio.Event()
-        self._due: dict[tuple[Case, str], None] = {}
-        self._urgent: dict[tuple[Case, str], None] = {}
+        self.index = Index()
+        self.dues = Dues(self.index, agenda, self._kick)
         self.tape = TapeReader(broker, self.index, book, self._kick)
-        self._sweep: Sweep | None = None
-        self._pages = 1
-        self._page_asked = -math.inf
+        self.list = ListReader(broker, self.index, self.dues, self.tape)
         self._last = Read.NOTHING
         self._reading = 0
         self._asking: set[Priority] = set()
@@ -57,11 +52,7 @@ class Reader:
     def add(self, case: Case) -> None:
         """Look at this case from now on, first at once."""
         self.index.add(case.order_id, case)
-        self._become_due(case)
-
-    def audit(self, case: Case) -> None:
-        """Look at an unresolved case at the growing intervals of an audit."""
-        self._become_due(case)
+        self.dues.keep_due(case)
 
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
@@ -69,33 +60,13 @@ class Reader:
             if self.index.add(order_id, case):
                 case.indexed_at = self._loop.time()
         if not case.chain.current.is_known:
-            self._mark_due(case)
-
-    def drop(self, case: Case) -> None:
-        """Forget the case."""
-        self.index.remove(case)
-
-    def want_look(self, case: Case, order_id: str, since: float) -> None:
-        """Somebody waits for a look at `order_id` from `since` on: it goes before the looks that are merely due."""
-
-        def want() -> None:
-            self._urgent[case, order_id] = None
-            self._kick.set()
-
-        if since <= self._loop.time():
-            want()
-        else:
-            self._agenda.at(since, want)
-
-    def reschedule(self, case: Case) -> None:
-        """The intervals may have become shorter."""
-        self._mark_due(case)
+            self.dues.mark(case)
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""
         while True:
             self._kick.clear()
-            if self._urgent or self.tape.is_wanted:
+            if self.dues.is_urgent or self.tape.is_wanted:
                 self._ask(group, Priority.FINAL_CHECK)
             if self._choose(spare=self._wire.limiter.is_full and not self._reading) is not Read.NOTHING:
                 self._ask(group, Priority.POLL)
@@ -152,8 +123,7 @@ class Reader:
         return self._choose(spare=not self._reading)
 
     def _choose(self, *, spare: bool) -> Read:
-        caps = self._broker.caps
-        wanted = [*self._urgent, *self._due]
+        wanted = self.dues.all()
         strays = sum(case.is_stray for case, _ in wanted)
         live = sum(case.is_live and not case.is_stray for case in self.index)
         audited = sum(case.is_audited and not case.is_stray for case in self.index)
@@ -163,10 +133,10 @@ class Reader:
                 strays=strays,
                 shown=live + audited,
                 live=live,
-                pages=self._pages,
-                lists=caps.page_size > 0,
-                sweeping=self._sweep is not None,
-                paging=self._loop.time() < self._page_asked + PAGE_PATIENCE,
+                pages=self.list.pages,
+                lists=self.list.exists,
+                sweeping=self.list.is_sweeping,
+                paging=self.list.is_paging,
                 tape=self.tape.is_ready,
                 tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
                 tape_age=self.tape.age,
@@ -185,13 +155,13 @@ class Reader:
             case Read.ORDER:
                 return await self._look()
             case Read.PAGE:
-                return await self._list()
+                return await self.list.read()
             case Read.TAPE:
                 return await self.tape.read()
 
-    async def _look(self) -> Answer:
-        case, order_id = self._next_by_id()
-        self._asked(case, order_id)
+    async def _look(self) -> Look:
+        case, order_id = due = self._next_by_id()
+        self.dues.asked(due)
         case.api_calls += 1
         look = await self._broker.look(order_id)
         if isinstance(look, Unanswered):
@@ -202,83 +172,11 @@ class Reader:
                 self.tape.begin(look.order)
         return look
 
-    def _next_by_id(self) -> tuple[Case, str]:
-        """The order that has waited longest for a look of its own."""
-        waiting = [*self._urgent, *self._due]
-        strays = [entry for entry in waiting if entry[0].is_stray]
-        if strays or waiting:
+    def _next_by_id(self) -> Due:
+        """The order that has waited longest for a look of its own, strays first; else the one seen longest ago."""
+        waiting = self.dues.all()
+        strays = [due for due in waiting if due[0].is_stray]
+        if waiting:
             return (strays or waiting)[0]
-        live = [case for case in self.index if case.is_live]
-        oldest = min(live, key=lambda case: case.chain.seen_as_of)
+        oldest = min((case for case in self.index if case.is_live), key=lambda case: case.chain.seen_as_of)
         return oldest, oldest.chain.current.order_id
-
-    async def _list(self) -> Answer:
-        if self._sweep is None:
-            self._sweep = Sweep.over(self._searchable())
-        sweep = self._sweep
-        for entry in [*self._urgent, *self._due]:
-            if entry[1] in sweep.missing:
-                self._asked(*entry)
-        covered = {case: None for order_id in sweep.missing for case in self.index.of(order_id)}
-        self._page_asked = asked = self._loop.time()
-        page = await self._broker.list(after=sweep.after, until=sweep.until)
-        if self._page_asked == asked:
-            self._page_asked = -math.inf
-        if isinstance(page, Unanswered):
-            self._sweep = None if self._sweep is sweep else self._sweep
-            for case in covered:
-                case.unanswered(page)
-        else:
-            self._absorb_page(sweep, page)
-        return page
-
-    def _absorb_page(self, sweep: Sweep, page: Listing) -> None:
-        now = self._loop.time()
-        for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
-            for case in self.index.of(order.order_id):
-                case.is_stray = False
-                case.api_calls += 1
-                case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), now)
-                self.tape.begin(order)
-        if sweep is not self._sweep:
-            return
-        if sweep.take(page):
-            return
-        self._sweep, self._pages = None, max(1, sweep.pages)
-        for order_id in sweep.missing:
-            for case in self.index.of(order_id):
-                case.is_stray = True
-                if sweep.is_complete and now - case.started > YOUNG:
-                    case.absorb(Missing(order_id=order_id, route=Route.LIST, as_of=sweep.began), now)
-                self._mark_due(case)
-
-    def _searchable(self) -> list[Case]:
-        """The cases a sweep is to meet: those the list shows, and the others too when they have become many."""
-        cases = {case: None for case in self.index if case.is_live or case.is_audited}
-        strays = [case for case in cases if case.is_stray]
-        if len(strays) > STRAYS:
-            for case in strays:
-                case.is_stray = False
-        return [case for case in cases if not case.is_stray]
-
-    def _asked(self, case: Case, order_id: str) -> None:
-        """A request that covers this look is being sent: it is due again after the order's interval."""
-        self._urgent.pop((case, order_id), None)
-        self._due.pop((case, order_id), None)
-
-    def _become_due(self, case: Case) -> None:
-        """The look of the case may be due by now; either way come back when the next one can be."""
-        if not (case.is_live or case.is_audited) or case not in self.index:
-            return
-        now = self._loop.time()
-        next_due = case.chain.seen_as_of + case.interval()
-        if next_due <= now + HAIR:
-            self._mark_due(case)
-            next_due = now + case.interval()
-            if case.audits is not None:
-                case.audits += 1
-        self._agenda.at(next_due, lambda: self._become_due(case))
-
-    def _mark_due(self, case: Case) -> None:
-        self._due[case, case.chain.current.order_id] = None
-        self._kick.set()

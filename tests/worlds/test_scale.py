@@ -15,7 +15,7 @@ from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.ledger import Ledger
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.core.results import FillOutcome
-from fillwatch.engine import office
+from fillwatch.engine import outcomes
 from fillwatch.engine.case import Case
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.simulator import Fate, SimulatedBroker, World
@@ -60,7 +60,7 @@ async def test_10_000_concurrent_watches() -> None:
 
 def test_memory_does_not_grow_with_the_orders_of_a_long_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant 12: of the orders that ended only so many are kept, and the positions of the rest in one sum."""
-    monkeypatch.setattr(office, "ENDED_KEPT", 100)
+    monkeypatch.setattr(outcomes, "ENDED_KEPT", 100)
     monkeypatch.setattr(positions, "FOLD_FROM", 300)
     sizes: list[tuple[int, int]] = []
 

@@ -1,0 +1,105 @@
+"""Reads the list of orders, a page at a time, and knows what it fails to show."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from fillwatch.brokers.base import Broker, Listing
+from fillwatch.core.evidence import Missing, Route, Seen, Unanswered
+from fillwatch.core.schedule import STRAYS, YOUNG
+from fillwatch.engine.case import Case
+from fillwatch.engine.dues import Dues
+from fillwatch.engine.index import Index
+from fillwatch.engine.sweep import Sweep
+from fillwatch.engine.tape_feed import TapeReader
+
+#: Seconds for which a page is awaited before the same one is asked for again.
+PATIENCE = 1.0
+
+
+class ListReader:
+    """Sweeps over the list: what a page shows goes to the cases that it concerns, newest page first.
+
+    An order that a whole sweep did not meet is a stray: it is asked by its id from then on.
+    """
+
+    def __init__(self, broker: Broker, index: Index, dues: Dues, tape: TapeReader) -> None:
+        #: Requests that the last sweep took.
+        self.pages = 1
+        self._broker = broker
+        self._index = index
+        self._dues = dues
+        self._tape = tape
+        self._loop = asyncio.get_running_loop()
+        self._sweep: Sweep | None = None
+        self._asked = -math.inf
+
+    @property
+    def exists(self) -> bool:
+        """Whether the broker has a list to read."""
+        return self._broker.caps.page_size > 0
+
+    @property
+    def is_sweeping(self) -> bool:
+        """Whether a sweep has begun and not ended."""
+        return self._sweep is not None
+
+    @property
+    def is_paging(self) -> bool:
+        """Whether a page was asked for just now and has not come."""
+        return self._loop.time() < self._asked + PATIENCE
+
+    async def read(self) -> Listing | Unanswered:
+        """One page, as one request on the wire: the next one of the sweep, or the first of a new one."""
+        if self._sweep is None:
+            self._sweep = Sweep.over(self._searchable())
+        sweep = self._sweep
+        for due in self._dues.all():
+            if due[1] in sweep.missing:
+                self._dues.asked(due)
+        covered = {case: None for order_id in sweep.missing for case in self._index.of(order_id)}
+        self._asked = asked = self._loop.time()
+        page = await self._broker.list(after=sweep.after, until=sweep.until)
+        if self._asked == asked:
+            self._asked = -math.inf
+        if isinstance(page, Unanswered):
+            self._sweep = None if self._sweep is sweep else self._sweep
+            for case in covered:
+                case.unanswered(page)
+        else:
+            self._absorb(sweep, page)
+        return page
+
+    def _absorb(self, sweep: Sweep, page: Listing) -> None:
+        for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
+            for case in self._index.of(order.order_id):
+                case.is_stray = False
+                case.api_calls += 1
+                case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), self._loop.time())
+                self._tape.begin(order)
+        if sweep is not self._sweep:
+            return
+        if sweep.take(page):
+            return
+        self._sweep, self.pages = None, max(1, sweep.pages)
+        self._lose(sweep)
+
+    def _lose(self, sweep: Sweep) -> None:
+        """What a sweep did not meet is asked by its id; if it was complete, absence is evidence."""
+        now = self._loop.time()
+        for order_id in sweep.missing:
+            for case in self._index.of(order_id):
+                case.is_stray = True
+                if sweep.is_complete and now - case.started > YOUNG:
+                    case.absorb(Missing(order_id=order_id, route=Route.LIST, as_of=sweep.began), now)
+                self._dues.mark(case)
+
+    def _searchable(self) -> list[Case]:
+        """The cases a sweep is to meet: those the list shows, and the others too when they have become many."""
+        cases = {case: None for case in self._index if case.is_live or case.is_audited}
+        strays = [case for case in cases if case.is_stray]
+        if len(strays) > STRAYS:
+            for case in strays:
+                case.is_stray = False
+        return [case for case in cases if not case.is_stray]
