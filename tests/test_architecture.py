@@ -15,36 +15,78 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 300
 
+#: What a broker is, apart from any vendor.
+BROKER = ("fillwatch.brokers.base", "fillwatch.brokers.push")
 #: Which modules of ours each part may import. The longest name that fits a module decides.
 ARROWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "fillwatch.core": ("fillwatch.core",),
         "fillwatch.logs": ("fillwatch.core",),
         "fillwatch.brokers.base": ("fillwatch.core",),
+        "fillwatch.brokers.push": ("fillwatch.core",),
         "fillwatch.brokers": ("fillwatch.core", "fillwatch.brokers"),
         "fillwatch.journal": ("fillwatch.core", "fillwatch.journal"),
         "fillwatch.engine": (
-            *("fillwatch.core", "fillwatch.brokers.base", "fillwatch.journal", "fillwatch.logs", "fillwatch.engine"),
+            *(
+                "fillwatch.core",
+                "fillwatch.brokers.base",
+                "fillwatch.brokers.push",
+                "fillwatch.journal",
+                "fillwatch.logs",
+                "fillwatch.engine",
+            ),
         ),
-        "fillwatch.sync": ("fillwatch.core", "fillwatch.brokers.base", "fillwatch.logs", "fillwatch.engine"),
+        "fillwatch.sync": (
+            "fillwatch.core",
+            "fillwatch.brokers.base",
+            "fillwatch.brokers.push",
+            "fillwatch.logs",
+            "fillwatch.engine",
+        ),
         "fillwatch.execution": (
-            *("fillwatch.core", "fillwatch.brokers.base", "fillwatch.journal", "fillwatch.logs", "fillwatch.engine"),
+            *(
+                "fillwatch.core",
+                "fillwatch.brokers.base",
+                "fillwatch.brokers.push",
+                "fillwatch.journal",
+                "fillwatch.logs",
+                "fillwatch.engine",
+            ),
             "fillwatch.execution",
         ),
         "fillwatch.simulator": ("fillwatch.core.orders", "fillwatch.simulator"),
         "fillwatch.simulator.broker": (
-            *("fillwatch.core.orders", "fillwatch.core.errors", "fillwatch.core.evidence", "fillwatch.brokers.base"),
+            *(
+                "fillwatch.core.orders",
+                "fillwatch.core.errors",
+                "fillwatch.core.evidence",
+                "fillwatch.brokers.base",
+                "fillwatch.brokers.push",
+            ),
             "fillwatch.simulator",
         ),
         "fillwatch.simulator.line": (
-            *("fillwatch.core.orders", "fillwatch.core.errors", "fillwatch.brokers.base", "fillwatch.simulator"),
+            *(
+                "fillwatch.core.orders",
+                "fillwatch.core.errors",
+                "fillwatch.brokers.base",
+                "fillwatch.brokers.push",
+                "fillwatch.simulator",
+            ),
         ),
         "fillwatch.testing": (
             *("fillwatch.core", "fillwatch.brokers", "fillwatch.journal", "fillwatch.logs", "fillwatch.engine"),
             *("fillwatch.execution", "fillwatch.simulator", "fillwatch.testing"),
         ),
         "fillwatch.observe": (
-            *("fillwatch.core", "fillwatch.brokers.base", "fillwatch.journal", "fillwatch.logs", "fillwatch.engine"),
+            *(
+                "fillwatch.core",
+                "fillwatch.brokers.base",
+                "fillwatch.brokers.push",
+                "fillwatch.journal",
+                "fillwatch.logs",
+                "fillwatch.engine",
+            ),
             *("fillwatch.execution", "fillwatch.observe"),
         ),
         "fillwatch.cli": ("fillwatch",),

@@ -16,25 +16,27 @@ from fillwatch.core.config import FillDetectionConfig
 
 #: Seconds between two looks at an order that was left unresolved: at first, and at most.
 FIRST_AUDIT, LONGEST_AUDIT = 5.0, 300.0
-#: Seconds between two reads of the tape while the list takes more than one page.
-TAPE_INTERVAL = 0.75
+#: A list of so many pages at most counts as short. While a short one hides fills, four reads of the tape go for each
+#: of its pages; of a long one every other read is a page, or its sweep, which alone shows other ends, would never end.
+SHORT_LIST, TAPES_PER_PAGE = 3, 4
 #: An order younger than this (seconds since it was handed in) that a list leaves out is late, not missing.
 YOUNG = 10.0
 #: Orders that are asked by id because the list did not show them; when there are more, the list is searched again.
 STRAYS = 5
 
 
-def interval(config: FillDetectionConfig, looks: int, wish: float | None = None) -> float:
+def interval(config: FillDetectionConfig, looks: int, wish: float | None = None, *, at_least: float = 0.0) -> float:
     """The longest that an order may go unseen after `looks` answered looks, in seconds.
 
     Grows from the initial interval by the increase to the longest (the seed's Property 10). `wish` is what
-    `interval_for` returned; a wish that is no positive number is none.
+    `interval_for` returned; a wish that is no positive number is none. Without a wish it is `at_least` so much.
     """
     if wish is not None and math.isfinite(wish) and wish > 0:
         return float(wish)
     if not config.enable_adaptive_polling:
-        return config.initial_poll_interval
-    return min(config.initial_poll_interval + looks * config.poll_interval_increase, config.max_poll_interval)
+        return max(at_least, config.initial_poll_interval)
+    grown = min(config.initial_poll_interval + looks * config.poll_interval_increase, config.max_poll_interval)
+    return max(at_least, grown)
 
 
 def audit_interval(audits: int) -> float:
@@ -56,23 +58,23 @@ class Outlook:
     """What is to be read, in numbers.
 
     `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
-    that the list shows; `live`: those of them whose result is still to come. `pages`: requests of a whole sweep, as
-    the last one took. `sweeping`: a sweep is under way; `paging`: its next page was asked for just now.
-    `tape_wanted`: somebody waits for the tape; `tape_age`: seconds since it was last asked. `spare`: a token would be
-    lost now.
+    that the list shows; `exposed`: those of them whose result is still to come and of which nothing tells but reads.
+    `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is under way; `paging`: its next page
+    was asked for just now. `tape_wanted`: somebody waits for the tape; `tapes`: reads of it since the last page.
+    `spare`: a token would be lost now, or news is likely.
     """
 
     due: int
     strays: int
     shown: int
-    live: int
+    exposed: int
     pages: int
     lists: bool
     sweeping: bool
     paging: bool
     tape: bool
     tape_wanted: bool
-    tape_age: float
+    tapes: int
     spare: bool
     last: Read
 
@@ -92,16 +94,17 @@ def cheapest(outlook: Outlook) -> Read:
     """The next request to send: whatever tells most of what is due for one token, each kind in its turn."""
     o = outlook
     page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)
-    hides_fills = o.lists and o.pages > 1 and o.live > 0 and o.tape_age >= TAPE_INTERVAL
+    hides_fills = o.tape and o.lists and o.pages > 1 and o.exposed > 0
+    waits = o.paging or (hides_fills and o.tapes < (TAPES_PER_PAGE if o.pages <= SHORT_LIST else 1))
     wanted = {
         Read.TAPE: o.tape and (o.tape_wanted or hides_fills),
-        Read.PAGE: not o.paging and (o.sweeping or (o.due > 0 and page_pays)),
+        Read.PAGE: not waits and (o.sweeping or (o.due > 0 and page_pays)),
         Read.ORDER: o.strays > 0 or (o.due > 0 and not page_pays),
     }
     for read in _TURNS[o.last]:
         if wanted[read]:
             return read
-    if o.spare and o.live:
+    if o.spare and o.exposed:
         return Read.PAGE if o.lists and o.shown > 1 else Read.ORDER
     return Read.NOTHING
 

@@ -15,6 +15,7 @@ from fillwatch.core.course import Course, Terms
 from fillwatch.core.evidence import Evidence, Executed, Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.results import ConsistencyResult, FillResult, Transition
 from fillwatch.core.schedule import audit_interval, interval
+from fillwatch.core.tape import ZERO
 from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.channel import Channel
 
@@ -72,6 +73,12 @@ class Case:
         #: When the reader last got to know an id of the order, and when the tape was last taken back for it.
         self.indexed_at = self.started
         self.tape_since = -math.inf
+        #: When the reader will see whether a look is due.
+        self.due_at = math.inf
+        #: For the feed: the most that it told to be executed, the most that was counted, and when the order had been
+        #: described before the newest evidence.
+        self.pushed = self.counted = ZERO
+        self.seen_before = -math.inf
         self.changes: Channel[Transition] = Channel()
         self.result: asyncio.Future[FillResult] = loop.create_future()
         self.consistency: asyncio.Future[ConsistencyResult] = loop.create_future()
@@ -114,17 +121,17 @@ class Case:
             resolution=config.resolution_seconds,
         )
 
-    def interval(self) -> float:
-        """Seconds within which the order has to be seen again."""
+    def interval(self, *, at_least: float = 0.0) -> float:
+        """Seconds within which the order has to be seen again; a wish of the caller's is not stretched `at_least`."""
         if self.audits is not None:
             return audit_interval(self.audits)
         config = self._config()
         wish = config.interval_for(self.chain.current) if config.interval_for is not None else None
-        return interval(config, self._looks, wish)
+        return interval(config, self._looks, wish, at_least=at_least)
 
     def absorb(self, evidence: Evidence, now: float) -> None:
         """The one door for everything that is learnt of the order."""
-        before = self.chain.filled_quantity
+        before, self.seen_before = self.chain.filled_quantity, self.chain.seen_as_of
         changes = self.chain.absorb(evidence)
         match evidence:
             case Seen() | Missing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
@@ -23,6 +24,8 @@ class Dues:
         self._agenda = agenda
         self._kick = kick
         self._loop = asyncio.get_running_loop()
+        #: Seconds for which a case need not be read although its interval is over: a push route tells of it.
+        self.audit_of: Callable[[Case], float] = lambda case: 0.0
         self._due: dict[Due, None] = {}
         self._urgent: dict[Due, None] = {}
 
@@ -36,17 +39,26 @@ class Dues:
         return [*self._urgent, *self._due]
 
     def keep_due(self, case: Case) -> None:
-        """Let the case be due at its intervals for as long as it is live or audited; now, if its time has come."""
+        """Let the case be due at its intervals for as long as it is live or audited; now, if its time has come.
+
+        To be called again when the intervals have changed.
+        """
         if not (case.is_live or case.is_audited) or case not in self._index:
             return
         now = self._loop.time()
-        next_due = case.chain.seen_as_of + case.interval()
+        interval = case.interval(at_least=self.audit_of(case))
+        next_due = case.chain.seen_as_of + interval
         if next_due <= now + HAIR:
             self.mark(case)
-            next_due = now + case.interval()
+            next_due = now + interval
             if case.audits is not None:
                 case.audits += 1
-        self._agenda.at(next_due, lambda: self.keep_due(case))
+        case.due_at = next_due
+        self._agenda.at(next_due, lambda: self._come_back(case, next_due))
+
+    def _come_back(self, case: Case, due_at: float) -> None:
+        if case.due_at == due_at:  # else it was appointed anew meanwhile
+            self.keep_due(case)
 
     def mark(self, case: Case) -> None:
         """The case is due now."""

@@ -69,6 +69,8 @@ class Office:
         """Check the keys by reading the positions, and begin to look. Raises `KeysRefused`."""
         if not await self._holdings.open():
             self._background.append(self._group.create_task(self._holdings.seek_baseline(), name="fillwatch-baseline"))
+        if self._reader.feed.exists:
+            self._background.append(self._group.create_task(self._reader.feed.run(), name="fillwatch-feeds"))
         self._background.append(self._group.create_task(self._reader.run(self._group), name="fillwatch-reader"))
 
     def live(self, order_id: str) -> Case | None:
@@ -113,7 +115,7 @@ class Office:
         self._recovery.max_retries, self._recovery.backoff_base = config.max_retries, config.retry_backoff_base
         self._wire.limiter.reconfigure(config.rate_limit)
         for case in self._tasks:
-            self._reader.dues.mark(case)
+            self._reader.dues.keep_due(case)
             case.wake()
 
     def snapshot(self) -> EngineSnapshot:
@@ -170,5 +172,6 @@ class Office:
         record_chain(self.book, case.chain, self._loop.time())
         for change in changes:
             log_change(case, change)
+            self._reader.feed.watch_losses(case, change)
         if not case.is_live:
             self.outcomes.amend(case)

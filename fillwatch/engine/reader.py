@@ -10,13 +10,16 @@ import asyncio
 import math
 
 from fillwatch.brokers.base import Broker, Fills, Listing
+from fillwatch.brokers.push import Pushes
 from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Look, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.schedule import Outlook, Read, cheapest
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
+from fillwatch.engine.census import Counter
 from fillwatch.engine.dues import Due, Dues
+from fillwatch.engine.feeds import Feed
 from fillwatch.engine.index import Index
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.list_reader import ListReader
@@ -45,6 +48,10 @@ class Reader:
         self.dues = Dues(self.index, agenda, self._kick)
         self.tape = TapeReader(broker, self.index, book, self._kick)
         self.list = ListReader(broker, self.index, self.dues, self.tape)
+        pushes = broker if broker.caps.stream and isinstance(broker, Pushes) else None
+        self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda)
+        self._counter = Counter(self.index, self.feed.covers)
+        self._tapes = 0
         self._last = Read.NOTHING
         self._reading = 0
         self._asking: set[Priority] = set()
@@ -52,6 +59,7 @@ class Reader:
     def add(self, case: Case) -> None:
         """Look at this case from now on, first at once."""
         self.index.add(case.order_id, case)
+        self.feed.begin(case)
         self.dues.keep_due(case)
 
     def follow(self, case: Case) -> None:
@@ -68,14 +76,14 @@ class Reader:
             self._kick.clear()
             if self.dues.is_urgent or self.tape.is_wanted:
                 self._ask(group, Priority.FINAL_CHECK)
-            if self._choose(spare=self._wire.limiter.is_full and not self._reading) is not Read.NOTHING:
+            if self._choose(spare=self._has_spare()) is not Read.NOTHING:
                 self._ask(group, Priority.POLL)
             await self._rest()
 
     async def _rest(self) -> None:
         """Until something becomes due, or a token would be lost with orders to look at."""
         pause = self._tape_wait() if self.tape.is_ready and Priority.POLL not in self._asking else None
-        if any(case.is_live for case in self.index) and Priority.POLL not in self._asking:
+        if self._counter.census().exposed and Priority.POLL not in self._asking:
             pause = min(self._wire.limiter.seconds_until_full(), LONGEST_REST, LONGEST_REST if pause is None else pause)
         if pause is not None:
             pause = max(pause, LEAST_REST)
@@ -118,6 +126,10 @@ class Reader:
         except BrokerError as error:
             self._log.warning("a read failed: {}: {}", type(error).__name__, error)
 
+    def _has_spare(self) -> bool:
+        """Whether to read although nothing is due: a token would be lost, or is well spent as news is likely."""
+        return not self._reading and (self._wire.limiter.is_full or self._counter.census().hot)
+
     def _next(self) -> Read:
         # Without anything due, one look at a time: a second one before its answer would tell the same.
         return self._choose(spare=not self._reading)
@@ -125,21 +137,20 @@ class Reader:
     def _choose(self, *, spare: bool) -> Read:
         wanted = self.dues.all()
         strays = sum(case.is_stray for case, _ in wanted)
-        live = sum(case.is_live and not case.is_stray for case in self.index)
-        audited = sum(case.is_audited and not case.is_stray for case in self.index)
+        census = self._counter.census()
         return cheapest(
             Outlook(
                 due=len(wanted) - strays,
                 strays=strays,
-                shown=live + audited,
-                live=live,
+                shown=census.live + census.audited,
+                exposed=census.exposed,
                 pages=self.list.pages,
                 lists=self.list.exists,
                 sweeping=self.list.is_sweeping,
                 paging=self.list.is_paging,
                 tape=self.tape.is_ready,
                 tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
-                tape_age=self.tape.age,
+                tapes=self._tapes,
                 spare=spare,
                 last=self._last,
             )
@@ -155,8 +166,10 @@ class Reader:
             case Read.ORDER:
                 return await self._look()
             case Read.PAGE:
+                self._tapes = 0
                 return await self.list.read()
             case Read.TAPE:
+                self._tapes += 1
                 return await self.tape.read()
 
     async def _look(self) -> Look:

@@ -14,7 +14,7 @@ from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.schedule import (
     FIRST_AUDIT,
     LONGEST_AUDIT,
-    TAPE_INTERVAL,
+    TAPES_PER_PAGE,
     Outlook,
     Read,
     audit_interval,
@@ -94,35 +94,35 @@ IDLE = Outlook(
     due=0,
     strays=0,
     shown=20,
-    live=20,
+    exposed=20,
     pages=1,
     lists=True,
     sweeping=False,
     paging=False,
     tape=True,
     tape_wanted=False,
-    tape_age=0.0,
+    tapes=0,
     spare=False,
     last=NOTHING,
 )
-LONG = replace(IDLE, shown=1_200, live=1_200, pages=3)
+LONG = replace(IDLE, shown=1_200, exposed=1_200, pages=3)
 
 
 @pytest.mark.parametrize(
     ("outlook", "read"),
     [
         pytest.param(IDLE, NOTHING, id="nothing due"),
-        pytest.param(replace(IDLE, shown=0, live=0, spare=True), NOTHING, id="nothing watched"),
+        pytest.param(replace(IDLE, shown=0, exposed=0, spare=True), NOTHING, id="nothing watched"),
         pytest.param(replace(IDLE, due=1), PAGE, id="one of many due: a page costs as much and tells more"),
-        pytest.param(replace(IDLE, due=1, shown=1, live=1), ORDER, id="one of one"),
-        pytest.param(replace(IDLE, due=2, shown=2, live=2), PAGE, id="two for one"),
+        pytest.param(replace(IDLE, due=1, shown=1, exposed=1), ORDER, id="one of one"),
+        pytest.param(replace(IDLE, due=2, shown=2, exposed=2), PAGE, id="two for one"),
         pytest.param(replace(IDLE, due=20, lists=False), ORDER, id="a broker without a list"),
-        pytest.param(replace(LONG, due=2), ORDER, id="two orders are cheaper than three pages"),
-        pytest.param(replace(LONG, due=3), PAGE, id="three pages for three orders, and all others"),
-        pytest.param(replace(LONG, due=2, shown=2, live=2), PAGE, id="all that is watched, on a long list"),
-        pytest.param(replace(IDLE, due=3, live=0), PAGE, id="audited orders share a page too"),
-        pytest.param(replace(IDLE, live=0, spare=True), NOTHING, id="audits are not looked at early"),
-        pytest.param(replace(IDLE, live=1, spare=True), PAGE, id="an early look shows the audited as well"),
+        pytest.param(replace(LONG, due=2, exposed=0), ORDER, id="two orders are cheaper than three pages"),
+        pytest.param(replace(LONG, due=3, exposed=0), PAGE, id="three pages for three orders, and all others"),
+        pytest.param(replace(LONG, due=2, shown=2, exposed=0), PAGE, id="all that is watched, on a long list"),
+        pytest.param(replace(IDLE, due=3, exposed=0), PAGE, id="audited orders share a page too"),
+        pytest.param(replace(IDLE, exposed=0, spare=True), NOTHING, id="audits are not looked at early"),
+        pytest.param(replace(IDLE, exposed=1, spare=True), PAGE, id="an early look shows the audited as well"),
         pytest.param(replace(IDLE, strays=1), ORDER, id="a stray is asked by its id"),
         pytest.param(replace(IDLE, sweeping=True), PAGE, id="a sweep goes on with nothing due"),
         pytest.param(replace(IDLE, sweeping=True, paging=True), NOTHING, id="the same page is not asked for twice"),
@@ -130,15 +130,16 @@ LONG = replace(IDLE, shown=1_200, live=1_200, pages=3)
         pytest.param(replace(IDLE, due=9, strays=1, paging=True), ORDER, id="a stray is on no page"),
         pytest.param(replace(IDLE, tape_wanted=True), TAPE, id="the tape is wanted"),
         pytest.param(replace(IDLE, tape_wanted=True, tape=False), NOTHING, id="there is no tape"),
-        pytest.param(replace(IDLE, tape_age=9.0), NOTHING, id="one page shows all fills: no tape"),
-        pytest.param(replace(LONG, tape_age=9.0), TAPE, id="a long list hides fills: the tape"),
-        pytest.param(replace(LONG, tape_age=TAPE_INTERVAL), TAPE, id="old enough"),
-        pytest.param(replace(LONG, tape_age=TAPE_INTERVAL - 0.01), NOTHING, id="too young"),
-        pytest.param(replace(LONG, tape_age=9.0, lists=False), NOTHING, id="without a list it hides nothing"),
-        pytest.param(replace(LONG, tape_age=9.0, live=0), NOTHING, id="nobody there to fill"),
-        pytest.param(replace(LONG, tape_age=9.0, tape=False), NOTHING, id="a long list, no tape"),
+        pytest.param(replace(IDLE, tapes=9), NOTHING, id="one page shows all fills: no tape"),
+        pytest.param(LONG, TAPE, id="a long list hides fills: the tape"),
+        pytest.param(replace(LONG, lists=False), NOTHING, id="without a list it hides nothing"),
+        pytest.param(replace(LONG, exposed=0), NOTHING, id="nobody there to fill unnoticed"),
+        pytest.param(replace(LONG, tape=False), NOTHING, id="a long list, no tape"),
+        pytest.param(replace(LONG, due=9, last=TAPE, tapes=TAPES_PER_PAGE), PAGE, id="after four of the tape a page"),
+        pytest.param(replace(LONG, due=9, last=TAPE, tapes=TAPES_PER_PAGE - 1), TAPE, id="not before"),
+        pytest.param(replace(LONG, due=9, last=TAPE, tapes=1, pages=9), PAGE, id="of a long list every other"),
         pytest.param(replace(IDLE, spare=True), PAGE, id="a token to spare looks early"),
-        pytest.param(replace(IDLE, spare=True, shown=1, live=1), ORDER, id="a token to spare, one order"),
+        pytest.param(replace(IDLE, spare=True, shown=1, exposed=1), ORDER, id="a token to spare, one order"),
         pytest.param(replace(IDLE, spare=True, lists=False), ORDER, id="a token to spare, no list"),
     ],
 )
@@ -147,14 +148,16 @@ def test_the_cheapest_read(outlook: Outlook, read: Read) -> None:
     assert cheapest(outlook) is read
 
 
-BUSY = replace(LONG, due=50, strays=3, sweeping=True, tape_wanted=True, tape_age=9.0)
+BUSY = replace(LONG, due=50, strays=3, sweeping=True, tape_wanted=True, pages=9)
 
 
 def served(outlook: Outlook, count: int) -> list[Read]:
     reads = []
     for _ in range(count):
-        outlook = replace(outlook, last=cheapest(outlook))
-        reads.append(outlook.last)
+        read = cheapest(outlook)
+        tapes = 0 if read is PAGE else outlook.tapes + (read is TAPE)
+        outlook = replace(outlook, last=read, tapes=tapes)
+        reads.append(read)
     return reads
 
 
@@ -180,20 +183,27 @@ def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
     assert all({one, next_} == both for one, next_ in pairwise(reads))
 
 
+@pytest.mark.parametrize(("pages", "tapes"), [(2, TAPES_PER_PAGE), (3, TAPES_PER_PAGE), (4, 1), (20, 1)])
+def test_a_list_that_hides_fills_shares_with_the_tape(pages: int, tapes: int) -> None:
+    """A short one yields most to the tape, a long one half."""
+    reads = served(replace(LONG, due=50, pages=pages), 4 * (tapes + 1))
+    assert reads == ([TAPE] * tapes + [PAGE]) * 4
+
+
 @given(
     st.builds(
         Outlook,
         due=st.integers(0, 5),
         strays=st.integers(0, 5),
         shown=st.integers(0, 5),
-        live=st.integers(0, 5),
+        exposed=st.integers(0, 5),
         pages=st.integers(1, 4),
         lists=st.booleans(),
         sweeping=st.booleans(),
         paging=st.booleans(),
         tape=st.booleans(),
         tape_wanted=st.booleans(),
-        tape_age=st.sampled_from([0.0, 9.0]),
+        tapes=st.integers(0, 5),
         spare=st.booleans(),
         last=st.sampled_from(list(Read)),
     )

@@ -1,0 +1,31 @@
+"""Events of orders that nobody watches yet: the fill may come before `watch()` is called."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from fillwatch.core.evidence import Executed, Seen
+
+#: Seconds for which such events are kept, and the most of such orders.
+SECONDS, ORDERS = 30.0, 10_000
+
+
+class Early:
+    """What was told lately, by order id; the order told of longest ago goes first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, list[Seen | Executed]] = OrderedDict()
+
+    def keep(self, order_id: str, evidence: Seen | Executed, now: float) -> None:
+        """Remember `evidence` for a while."""
+        self._kept.setdefault(order_id, []).append(evidence)
+        self._kept.move_to_end(order_id)
+        while len(self._kept) > ORDERS or next(iter(self._kept.values()))[-1].as_of < now - SECONDS:
+            self._kept.popitem(last=False)
+
+    def take(self, order_id: str, now: float) -> list[Seen | Executed]:
+        """What was told of the order within the last seconds."""
+        return [evidence for evidence in self._kept.pop(order_id, []) if evidence.as_of >= now - SECONDS]
+
+    def __len__(self) -> int:
+        return len(self._kept)

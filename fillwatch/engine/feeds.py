@@ -1,0 +1,169 @@
+"""The push route: what it tells goes to the cases that it concerns, and while it stands reads are audits of it.
+
+A feed tells nothing of what happened before it was connected, nor of what it lost. An order is *covered* by it once it
+has been described, by whatever route, at a moment since which the feed has stood without a gap; only then does it
+make reads rarer. After each connection, and each gap, every order is therefore due once: the gap is repaired by reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from decimal import Decimal
+
+from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
+from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.core.loss import LossMeter
+from fillwatch.core.results import Transition
+from fillwatch.core.tape import ZERO
+from fillwatch.engine.agenda import Agenda
+from fillwatch.engine.case import Case
+from fillwatch.engine.dues import Dues
+from fillwatch.engine.early import Early
+from fillwatch.engine.index import Index
+from fillwatch.engine.tape_feed import TapeReader
+from fillwatch.logs import plain_logger
+
+#: Routes that tell by themselves.
+PUSHED = frozenset({Route.STREAM, Route.EVENTS})
+#: Seconds that an event may come after a read that told the same before it counts as lost.
+GRACE = 1.0
+#: Batches after which everybody else has a turn, however many lie ready.
+BREATH = 64
+#: Seconds between two repairs, however many gaps there are.
+REPAIR_SPACING = 1.0
+#: Seconds before a feed that broke its promise never to raise, or ended, is taken up again.
+PAUSE_AFTER_FAILURE = 30.0
+
+
+class Feed:
+    """Takes in what a broker pushes (None: it does not), and knows whom it covers and how much it loses."""
+
+    def __init__(self, broker: Pushes | None, index: Index, dues: Dues, tape: TapeReader, agenda: Agenda) -> None:
+        self.exists = broker is not None
+        self.meter = LossMeter()
+        #: Batches that came, so far.
+        self.batches = 0
+        self._broker = broker
+        self._index = index
+        self._dues = dues
+        self._tape = tape
+        self._agenda = agenda
+        self._loop = asyncio.get_running_loop()
+        self._log = plain_logger()
+        self._since = math.inf
+        self._next_repair = -math.inf
+        self._early = Early()
+        dues.audit_of = self.audit_interval
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the feed stands."""
+        return self._since < math.inf
+
+    def covers(self, case: Case) -> bool:
+        """Whether whatever happens to the case will be told, unless it is lost."""
+        return case.chain.seen_as_of >= self._since
+
+    def audit_interval(self, case: Case) -> float:
+        """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it."""
+        return self.meter.audit_interval if self.covers(case) else 0.0
+
+    def begin(self, case: Case) -> None:
+        """A case was opened: what was told of its order shortly before is not forgotten."""
+        for evidence in self._early.take(case.order_id, self._loop.time()):
+            self._give(case, evidence)
+
+    async def run(self) -> None:
+        """Take events in for as long as the engine lives."""
+        while self._broker is not None:
+            task = self._loop.create_task(self._take_in(self._broker), name="fillwatch-feed")
+            try:
+                await asyncio.wait({task})
+            finally:
+                task.cancel()
+            self._fall()
+            why = task.exception() or "it ended"
+            self._log.error("the broker's feed failed: {}; watching by reads, trying again later", why)
+            await asyncio.sleep(PAUSE_AFTER_FAILURE)
+
+    async def _take_in(self, broker: Pushes) -> None:
+        async for batch in broker.events():
+            self.batches += 1
+            for event in batch:
+                self._hear(event)
+            if self.batches % BREATH == 0:
+                await asyncio.sleep(0)
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Seen():
+                self._tape.begin(event.order)
+                self._tell(event.order.order_id, event)
+            case Executed():
+                self._tell(event.execution.order_id, event)
+            case Connected():
+                self._log.info("the broker's feed stands")
+                self._since = event.as_of
+                self._repair()
+            case Gap():
+                self._log.warning("the broker's feed lost something: {}", event.reason)
+                self._since = max(self._since, event.as_of)
+                self._repair()
+            case Heartbeat():
+                pass
+            case Disconnected():
+                level = "WARNING" if self.is_up or event.slot_taken else "DEBUG"
+                self._log.log(level, "the broker's feed is down: {}; again in {:.1f} s", event.reason, event.retry_in)
+                self._fall()
+
+    def _tell(self, order_id: str, evidence: Seen | Executed) -> None:
+        cases = self._index.of(order_id)
+        if not cases:
+            self._early.keep(order_id, evidence, self._loop.time())
+        for case in cases:
+            self._give(case, evidence)
+
+    def _give(self, case: Case, evidence: Seen | Executed) -> None:
+        told = evidence.order.filled_qty if isinstance(evidence, Seen) else evidence.execution.cum_qty
+        case.pushed = max(case.pushed, told or ZERO)
+        case.absorb(evidence, self._loop.time())
+
+    def _fall(self) -> None:
+        was_up, self._since = self.is_up, math.inf
+        if was_up:
+            self._repair()
+
+    def _repair(self) -> None:
+        """What the feed does not cover is due: what happened while nobody told has to be read."""
+        now = self._loop.time()
+        if now < self._next_repair:
+            return
+        self._next_repair = now + REPAIR_SPACING
+        self._mark_all()
+        self._agenda.at(self._next_repair, self._mark_all)  # for the gaps between now and then
+
+    def _mark_all(self) -> None:
+        for case in [*self._index]:
+            self._dues.keep_due(case)
+            if (case.is_live or case.is_audited) and not self.covers(case):
+                self._dues.mark(case)
+
+    def watch_losses(self, case: Case, change: Transition) -> None:
+        """Count a fill: told by the feed, or found by a read although the feed covered the order."""
+        quantity = change.filled_quantity
+        if quantity is None or quantity <= case.counted:
+            return
+        case.counted = quantity
+        if change.route in PUSHED:
+            self.meter.note(lost=False)
+        elif case.seen_before >= self._since:
+            self._agenda.at(self._loop.time() + GRACE, lambda: self._count(case, quantity, self._since))
+
+    def _count(self, case: Case, quantity: Decimal, since: float) -> None:
+        """An event may have been overtaken by a read; what has still not come is lost."""
+        if since == self._since:
+            lost = case.pushed < quantity
+            self.meter.note(lost=lost)
+            if lost:
+                self._repair()
