@@ -8,7 +8,7 @@ WORLDS ?= 5000
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak mutants clean
+.PHONY: help setup demo test check bench soak fidelity mutants clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -38,6 +38,9 @@ bench: setup ## measure; the tables go to the terminal
 
 soak: setup ## run WORLDS seeded worlds with faults in virtual time (ARGS: --seed N replays one)
 	$(PY) -m tests.soak --worlds $(WORLDS) $(ARGS)
+
+fidelity: setup ## hold the simulated server to alpaca-py and Alpaca's OpenAPI document; prints a table
+	$(PY) -m tests.fidelity $(ARGS)
 
 mutants: setup ## plant known bugs one at a time and see the tests catch them
 	$(PY) -m tests.mutants $(ARGS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks.costs import BENCHMARKS
+from benchmarks import costs, simulator
+
+BENCHMARKS = {**costs.BENCHMARKS, **simulator.BENCHMARKS}
 
 
 def main(names: list[str]) -> int:

@@ -65,6 +65,10 @@ ARROWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
             "fillwatch.simulator",
         ),
+        "fillwatch.simulator.pushing": (
+            *("fillwatch.core.orders", "fillwatch.core.evidence", "fillwatch.brokers.push", "fillwatch.brokers.pauses"),
+            "fillwatch.simulator",
+        ),
         "fillwatch.simulator.line": (
             *(
                 "fillwatch.core.orders",

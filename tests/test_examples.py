@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import tests.simulator.alpaca_client  # noqa: F401  # quietly, as importing alpaca-py warns
 from fillwatch import FillOutcome
 from fillwatch.testing import run_virtual
 
@@ -53,6 +54,14 @@ def test_an_order_that_is_left_alone_is_amended(capsys: pytest.CaptureFixture[st
 def test_the_tests_of_the_bot_pass(capsys: pytest.CaptureFixture[str]) -> None:
     example("test_your_own_bot").main()
     assert capsys.readouterr().out.count("passed: ") == 3
+
+
+def test_only_the_bot_that_looks_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    example("test_your_alpaca_bot").main()
+    trusting, what, careful = capsys.readouterr().out.splitlines()
+    assert trusting == "trusting: 1 untrue result:"
+    assert "said 0 executed; in truth filled since" in what
+    assert careful == "careful: true"
 
 
 def test_the_code_in_the_readme_is_true() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `fillwatch demo` and `fillwatch watch`."""
+"""The command line: `fillwatch demo`, `fillwatch simulate` and `fillwatch watch`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from fillwatch.cli.simulate import simulate
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.orders import exact
@@ -29,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Watches brokerage orders: every order handed to it gets exactly one truthful result.",
 )
+
+
+app.command()(simulate)
 
 
 def main() -> None:

@@ -167,12 +167,11 @@ class Course:
         """Whether an end short of a full fill, met while we watched, still lacks its second witness.
 
         Fields may lag behind the status: `canceled` with nothing executed may be a cancel with something executed.
-        The tape read after it tells; where there is none, or it stays silent, the end stands as it is.
+        The tape asked after it tells; where there is none, another look does, or the end stands as it is.
         """
         if not self.seen_alive or self.chain.current.is_complete:
             return False
-        witness = self.chain.tape_as_of if has_tape else self.chain.seen_as_of
-        return witness <= self.end_seen
+        return self.chain.tape_as_of < self.end_seen if has_tape else self.chain.seen_as_of <= self.end_seen
 
     def _conclude(self) -> tuple[FillOutcome, str | None]:
         chain = self.chain

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 #: Fills after which what happened before them counts half: a route may become worse, or better, within a session.
 MEMORY = 200.0
-#: What is believed of a route before it has told anything: so many fills, one of them lost. Trust has to be earned.
-PRIOR_FILLS, PRIOR_LOST = 50.0, 1.0
+#: What is believed of a route before it has told anything: so many fills, a quarter of one lost. Trust
+#: has to be earned.
+PRIOR_FILLS, PRIOR_LOST = 50.0, 0.25
 #: Seconds of lateness, averaged over all fills, that lost events may cause: a share of 1 % is audited every 2 s.
 TOLERATED = 0.02
 #: The longest that an order goes without a read although the stream is healthy, in seconds.

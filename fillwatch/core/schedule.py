@@ -16,9 +16,10 @@ from fillwatch.core.config import FillDetectionConfig
 
 #: Seconds between two looks at an order that was left unresolved: at first, and at most.
 FIRST_AUDIT, LONGEST_AUDIT = 5.0, 300.0
-#: A list of so many pages at most counts as short. While a short one hides fills, four reads of the tape go for each
-#: of its pages; of a long one every other read is a page, or its sweep, which alone shows other ends, would never end.
-SHORT_LIST, TAPES_PER_PAGE = 3, 4
+#: A list of so many pages at most counts as short. While a list of more than one hides fills, this share of the
+#: requests goes to the tape: most beside a short one, half beside a long one, or its sweep, which alone shows other
+#: ends, would take for ever.
+SHORT_LIST, TAPE_SHARE, TAPE_SHARE_LONG = 3, 0.85, 0.5
 #: An order younger than this (seconds since it was handed in) that a list leaves out is late, not missing.
 YOUNG = 10.0
 #: Orders that are asked by id because the list did not show them; when there are more, the list is searched again.
@@ -60,8 +61,9 @@ class Outlook:
     `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
     that the list shows; `exposed`: those of them whose result is still to come and of which nothing tells but reads.
     `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is under way; `paging`: its next page
-    was asked for just now. `tape_wanted`: somebody waits for the tape; `tapes`: reads of it since the last page.
-    `spare`: a token would be lost now, or news is likely.
+    was asked for just now. `tape_wanted`: somebody waits for the tape; `tape_due`: its turn has come, `leftover`: a
+    token can be spent on something else without delaying its next. `urgent`: somebody waits for a look. `spare`: a
+    token can be spent without regret, or news is likely.
     """
 
     due: int
@@ -74,7 +76,9 @@ class Outlook:
     paging: bool
     tape: bool
     tape_wanted: bool
-    tapes: int
+    tape_due: bool
+    leftover: bool
+    urgent: bool
     spare: bool
     last: Read
 
@@ -95,18 +99,30 @@ def cheapest(outlook: Outlook) -> Read:
     o = outlook
     page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)
     hides_fills = o.tape and o.lists and o.pages > 1 and o.exposed > 0
-    waits = o.paging or (hides_fills and o.tapes < (TAPES_PER_PAGE if o.pages <= SHORT_LIST else 1))
+    if hides_fills and o.tape_due and not o.urgent:
+        return Read.TAPE
+    may = o.urgent or o.leftover or not hides_fills
     wanted = {
-        Read.TAPE: o.tape and (o.tape_wanted or hides_fills),
-        Read.PAGE: not waits and (o.sweeping or (o.due > 0 and page_pays)),
-        Read.ORDER: o.strays > 0 or (o.due > 0 and not page_pays),
+        Read.TAPE: o.tape and o.tape_wanted,
+        Read.PAGE: may and not o.paging and (o.sweeping or (o.due > 0 and page_pays)),
+        Read.ORDER: may and (o.strays > 0 or (o.due > 0 and not page_pays)),
     }
     for read in _TURNS[o.last]:
         if wanted[read]:
             return read
-    if o.spare and o.exposed:
+    if o.spare and o.exposed and not hides_fills:
         return Read.PAGE if o.lists and o.shown > 1 else Read.ORDER
     return Read.NOTHING
+
+
+def tape_period(rate: float, pages: int) -> float:
+    """Seconds between two reads of the tape while a list of so many pages hides fills, at `rate` requests a second."""
+    return 1.0 / (rate * (TAPE_SHARE if pages <= SHORT_LIST else TAPE_SHARE_LONG))
+
+
+def is_leftover(tokens: float, rate: float, seconds: float) -> bool:
+    """Whether one of `tokens` can be spent, with one for the tape's turn in `seconds` and one for who comes between."""
+    return tokens >= 1.0 and tokens - 1.0 + rate * seconds >= 2.0
 
 
 def goes_on(*, missing: int, barren: int) -> bool:

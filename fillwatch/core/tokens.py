@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 #: A level this much short of what is needed counts as enough. The debt stays in the level, so that it never adds up.
 ENOUGH = 1e-9
+#: The part of the burst that is kept in hand when tokens are spent because they might as well be.
+AMPLE = 0.75
 #: Tokens that may lie ready while standing still: one, for a cancel, and a gentle start afterwards.
 STILL_LEVEL = 1.0
 
@@ -92,13 +94,17 @@ class Meter:
         self.in_flight -= tokens
         self._level = min(self._ceiling(now), self._level + refund)
 
-    def is_full(self, now: float) -> bool:
-        """Whether tokens are being lost at `now` because nobody takes them."""
-        return self.level(now) + ENOUGH >= 1.0 and self._level >= self._ceiling(now) - ENOUGH
+    def is_ample(self, now: float) -> bool:
+        """Whether a token can be spent at `now` without regret: most of what may lie ready does."""
+        return self.level(now) + ENOUGH >= self._ample(now)
 
-    def seconds_until_full(self, now: float) -> float:
-        """Seconds from `now` until tokens begin to be lost, if nothing is taken and nothing ends before."""
-        return self.seconds_until(max(1.0, self._ceiling(now)), now)
+    def seconds_until_ample(self, now: float) -> float:
+        """Seconds from `now` until a token can be spent without regret, if nothing is taken and nothing ends before."""
+        return self.seconds_until(self._ample(now), now)
+
+    def _ample(self, now: float) -> float:
+        """A little below the brim: what flows in while requests are in flight, which take room, is not lost."""
+        return max(1.0, min(self._ceiling(now), AMPLE * self.terms.burst))
 
     def stand_still(self, until: float, now: float) -> None:
         """Gather no more than one token before `until`. It never shortens; the end of a stretch is forgotten."""
@@ -108,12 +114,15 @@ class Meter:
         self._level = min(self._level, self._ceiling(now))
 
     def stretch(self, allowed: float, until: float, now: float) -> None:
-        """Spend at most `allowed` tokens before `until`, evenly. More than the usual flow gives is no stretch."""
-        level = self.level(now)
-        if allowed >= level + self.terms.rate * (until - now):
+        """Spend at most `allowed` tokens before `until`, evenly. More than the usual flow gives is no stretch.
+
+        What lies ready goes first, down to a token above the reserve; only then the flow slows down.
+        """
+        level, flow = self.level(now), self.terms.rate * (until - now)
+        if allowed >= level + flow:
             self._slow_until = -math.inf
             return
-        self._level = min(level, allowed, 1.0 + self.terms.reserve)
+        self._level = min(level, allowed, max(1.0 + self.terms.reserve, allowed - flow))
         self._slow_rate = min(self.terms.rate, (allowed - self._level) / (until - now))
         self._slow_until = until
 

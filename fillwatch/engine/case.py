@@ -87,6 +87,7 @@ class Case:
         self._looks = 0
         self._hurried_at = math.inf
         self._question: _Question | None = None
+        self._heard: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._had_news = False
 
@@ -99,6 +100,11 @@ class Case:
     def is_audited(self) -> bool:
         """Whether the result was `UNRESOLVED` and the order is looked at until its end is known."""
         return self.audits is not None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether pages of the list are read for it; else it is asked by its id, if somebody wants to know."""
+        return not self.is_stray and (self.is_live or self.is_audited)
 
     def hurry(self) -> None:
         """Let the timeout be now."""
@@ -146,6 +152,7 @@ class Case:
             self.course.last_execution = now
         self.course.note(now)
         self._answer(evidence)
+        self._let_hear()
         if changes:
             self.detected_by = evidence.route
             self._on_change(self, changes)
@@ -162,6 +169,18 @@ class Case:
         """A read that was to tell of this order got no answer."""
         self.log.debug("look unanswered: {}: {}", evidence.route.value, evidence.error)
         self._answer(evidence)
+        self._let_hear()
+
+    async def heard(self) -> None:
+        """Wait until something was learnt of the order, or a look at it went unanswered."""
+        if self._heard is None:
+            self._heard = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._heard)
+
+    def _let_hear(self) -> None:
+        heard, self._heard = self._heard, None
+        if heard is not None and not heard.done():
+            heard.set_result(None)
 
     def wake(self) -> None:
         """Let the order's task look at its course again."""
@@ -215,8 +234,8 @@ class Case:
 
     def end(self, error: BaseException) -> None:
         """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
-        for future in (self.result, self.consistency):
-            if not future.done():
+        for future in (self.result, self.consistency, self._heard):
+            if future is not None and not future.done():
                 future.set_exception(error)
                 future.exception()
         self.changes.close()

@@ -46,7 +46,7 @@ class Counter:
         return self._last
 
     def _count(self, now: float) -> Census:
-        shown = [case for case in self._index if not case.is_stray]
+        shown = [case for case in self._index if case.is_listed]
         live = [case for case in shown if case.is_live]
         exposed = [case for case in live if not self._covers(case)]
         return Census(

@@ -100,7 +100,7 @@ class FillDetectionEngine:
             case = office.take_up(known, wishes)
         elif case.wishes != wishes:
             raise WatchConflict(f"{known} is watched already as {case.wishes}; release that watch first")
-        return OrderWatch(case, office.release)
+        return OrderWatch(case, office.release, lambda case: self._open_office().look_at(case))
 
     async def monitor_order_fill(
         self,

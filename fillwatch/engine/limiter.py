@@ -175,13 +175,23 @@ class RateLimiter:
         return self._queue.waiting
 
     @property
-    def is_full(self) -> bool:
-        """Whether a token would be lost now, so that asking the broker something costs nothing."""
-        return not self.is_standing_still and self._meter.is_full(self._now())
+    def rate_now(self) -> float:
+        """Tokens a second that flow in as a rule."""
+        return self._meter.terms.rate
 
-    def seconds_until_full(self) -> float:
-        """Seconds until a token is lost unless somebody asks; infinite when requests have to end first."""
-        return self._meter.seconds_until_full(self._now())
+    @property
+    def beyond_reserve(self) -> float:
+        """Tokens that lie ready for those who must leave the reserve."""
+        return max(0.0, self.level - self._meter.terms.reserve)
+
+    @property
+    def is_ample(self) -> bool:
+        """Whether a token can be spent without regret: nearly all that may lie ready does."""
+        return not self.is_standing_still and self._meter.is_ample(self._now())
+
+    def seconds_until_ample(self) -> float:
+        """Seconds until that is so; infinite when requests have to end first."""
+        return self._meter.seconds_until_ample(self._now())
 
     @property
     def is_standing_still(self) -> bool:

@@ -109,6 +109,10 @@ class Office:
             )
         self._forget(case)
 
+    def look_at(self, case: Case) -> None:
+        """Somebody waits for a look at the case."""
+        self._reader.dues.want(case, case.chain.current.order_id, self._loop.time())
+
     def reconfigure(self, config: FillDetectionConfig) -> None:
         """Go on with `config`."""
         self.config = config

@@ -14,8 +14,8 @@ from fillwatch.brokers.push import Pushes
 from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Look, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
-from fillwatch.core.schedule import Outlook, Read, cheapest
-from fillwatch.engine.agenda import Agenda
+from fillwatch.core.schedule import Outlook, Read, cheapest, is_leftover, tape_period
+from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.census import Counter
 from fillwatch.engine.dues import Due, Dues
@@ -29,6 +29,8 @@ from fillwatch.logs import plain_logger
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5
+#: Reads that nobody needs are so many times further apart than tokens come, unless tokens abound.
+PACE = 1.1
 #: Seconds between two reads of the tape that nobody asked for.
 LATE_FACTS = 20.0
 
@@ -51,8 +53,9 @@ class Reader:
         pushes = broker if broker.caps.stream and isinstance(broker, Pushes) else None
         self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda)
         self._counter = Counter(self.index, self.feed.covers)
-        self._tapes = 0
         self._last = Read.NOTHING
+        self._paced_at = -math.inf
+        self._chosen: list[Read] = []
         self._reading = 0
         self._asking: set[Priority] = set()
 
@@ -76,19 +79,19 @@ class Reader:
             self._kick.clear()
             if self.dues.is_urgent or self.tape.is_wanted:
                 self._ask(group, Priority.FINAL_CHECK)
-            if self._choose(spare=self._has_spare()) is not Read.NOTHING:
+            if self._choose(self._wire.limiter.beyond_reserve, spare=self._has_spare()) is not Read.NOTHING:
                 self._ask(group, Priority.POLL)
             await self._rest()
 
     async def _rest(self) -> None:
-        """Until something becomes due, or a token would be lost with orders to look at."""
-        pause = self._tape_wait() if self.tape.is_ready and Priority.POLL not in self._asking else None
-        if self._counter.census().exposed and Priority.POLL not in self._asking:
-            pause = min(self._wire.limiter.seconds_until_full(), LONGEST_REST, LONGEST_REST if pause is None else pause)
-        if pause is not None:
-            pause = max(pause, LEAST_REST)
+        """Until something becomes due, or the tape's turn comes, or a token can be spent with orders to look at."""
+        pause = None
+        if Priority.POLL not in self._asking:
+            pause = min(self._tape_wait(), self._tape_in())
+            if self._counter.census().exposed:
+                pause = min(pause, self._wire.limiter.seconds_until_ample(), self._pace_in(), LONGEST_REST)
         try:
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(None if pause is None else max(pause, LEAST_REST)):
                 await self._kick.wait()
         except TimeoutError:
             pass
@@ -99,6 +102,12 @@ class Reader:
             return math.inf
         return LATE_FACTS - self.tape.age
 
+    def _tape_in(self) -> float:
+        """Seconds until the tape's turn comes while the list is so long that it hides fills."""
+        if not self.tape.is_ready or self.list.pages < 2:
+            return math.inf
+        return tape_period(self._wire.limiter.rate_now, self.list.pages) - self.tape.age
+
     def _ask(self, group: asyncio.TaskGroup, priority: Priority) -> None:
         if priority not in self._asking:
             self._asking.add(priority)
@@ -106,18 +115,28 @@ class Reader:
 
     async def _request(self, priority: Priority) -> None:
         """Wait for a token, then send whatever is best at that moment."""
+        choice = Read.NOTHING
+
+        def wanted() -> bool:
+            nonlocal choice
+            self._asking.discard(priority)
+            # Without anything due, one look at a time: a second one before its answer would tell the same.
+            choice = self._choose(self._wire.limiter.beyond_reserve + 1.0, spare=not self._reading)
+            if choice is Read.NOTHING:
+                return False
+            self._last = choice
+            if choice is not Read.TAPE:
+                self._paced_at = self._loop.time()
+            self._chosen.append(choice)
+            return True
 
         async def read() -> Answer:
             self._kick.set()
             try:
-                return await self._read()
+                return await self._read(choice)
             finally:
                 self._reading -= 1
                 self._kick.set()
-
-        def wanted() -> bool:
-            self._asking.discard(priority)
-            return self._next() is not Read.NOTHING
 
         try:
             await self._wire.ask_if(wanted, priority, read)
@@ -127,17 +146,21 @@ class Reader:
             self._log.warning("a read failed: {}: {}", type(error).__name__, error)
 
     def _has_spare(self) -> bool:
-        """Whether to read although nothing is due: a token would be lost, or is well spent as news is likely."""
-        return not self._reading and (self._wire.limiter.is_full or self._counter.census().hot)
+        """Whether to read although nothing is due: a token is there without regret, or news is likely."""
+        if self._reading:
+            return False
+        limiter = self._wire.limiter
+        paced = self._pace_in() <= HAIR and limiter.beyond_reserve >= 2.0
+        return paced or limiter.is_ample or self._counter.census().hot
 
-    def _next(self) -> Read:
-        # Without anything due, one look at a time: a second one before its answer would tell the same.
-        return self._choose(spare=not self._reading)
+    def _pace_in(self) -> float:
+        """Seconds until a read is in pace: a little slower than tokens flow in, so that their level recovers."""
+        return self._paced_at + PACE / self._wire.limiter.rate_now - self._loop.time()
 
-    def _choose(self, *, spare: bool) -> Read:
+    def _choose(self, tokens: float, *, spare: bool) -> Read:
         wanted = self.dues.all()
-        strays = sum(case.is_stray for case, _ in wanted)
-        census = self._counter.census()
+        strays = sum(not case.is_listed for case, _ in wanted)
+        census, tape_in = self._counter.census(), self._tape_in()
         return cheapest(
             Outlook(
                 due=len(wanted) - strays,
@@ -147,33 +170,35 @@ class Reader:
                 pages=self.list.pages,
                 lists=self.list.exists,
                 sweeping=self.list.is_sweeping,
-                paging=self.list.is_paging,
-                tape=self.tape.is_ready,
+                paging=self.list.is_paging or Read.PAGE in self._chosen,
+                tape=self.tape.is_ready and Read.TAPE not in self._chosen,
                 tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
-                tapes=self._tapes,
+                tape_due=tape_in <= HAIR,
+                leftover=is_leftover(tokens, self._wire.limiter.rate_now, tape_in),
+                urgent=self.dues.is_urgent,
                 spare=spare,
                 last=self._last,
             )
         )
 
-    async def _read(self) -> Answer:
-        choice = self._next()
+    async def _read(self, choice: Read) -> Answer:
+        self._chosen.remove(choice)
         self._reading += 1
-        self._last = choice
         match choice:
             case Read.NOTHING:
                 return None
             case Read.ORDER:
                 return await self._look()
             case Read.PAGE:
-                self._tapes = 0
                 return await self.list.read()
             case Read.TAPE:
-                self._tapes += 1
                 return await self.tape.read()
 
-    async def _look(self) -> Look:
-        case, order_id = due = self._next_by_id()
+    async def _look(self) -> Answer:
+        due = self._next_by_id()
+        if due is None:
+            return None
+        case, order_id = due
         self.dues.asked(due)
         case.api_calls += 1
         look = await self._broker.look(order_id)
@@ -185,11 +210,13 @@ class Reader:
                 self.tape.begin(look.order)
         return look
 
-    def _next_by_id(self) -> Due:
+    def _next_by_id(self) -> Due | None:
         """The order that has waited longest for a look of its own, strays first; else the one seen longest ago."""
         waiting = self.dues.all()
-        strays = [due for due in waiting if due[0].is_stray]
+        strays = [due for due in waiting if not due[0].is_listed]
         if waiting:
             return (strays or waiting)[0]
-        oldest = min((case for case in self.index if case.is_live), key=lambda case: case.chain.seen_as_of)
-        return oldest, oldest.chain.current.order_id
+        oldest = min(
+            (case for case in self.index if case.is_live), key=lambda case: case.chain.seen_as_of, default=None
+        )
+        return None if oldest is None else (oldest, oldest.chain.current.order_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Broker, Fills
@@ -16,6 +17,8 @@ from fillwatch.engine.index import Index
 
 #: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
 OVERLAP = timedelta(seconds=5)
+#: Seconds for which a page is awaited before the same one is asked for again.
+PATIENCE = 1.0
 #: What happened in the first seconds of an order must not fall between it and a broker's clock.
 MARGIN = timedelta(seconds=5)
 
@@ -90,6 +93,7 @@ class TapeReader:
         self._cases: dict[Case, float] = {}
         self._waiters: list[tuple[float, asyncio.Future[None]]] = []
         self._asked = -math.inf
+        self._out = 0
 
     @property
     def exists(self) -> bool:
@@ -103,8 +107,20 @@ class TapeReader:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody waits for it."""
-        return self.is_ready and bool(self._cases or self._waiters)
+        """Whether somebody waits for it, and no page that may tell him is on its way."""
+        if not self.is_ready or not (self._cases or self._waiters):
+            return False
+        return not self.is_paging or any(asked > self._asked for asked in self._wishes())
+
+    @property
+    def is_paging(self) -> bool:
+        """Whether a page was asked for just now and has not come."""
+        return self._out > 0 and self.age < PATIENCE
+
+    def _wishes(self) -> Iterator[float]:
+        """Since when each of those who wait has waited."""
+        yield from self._cases.values()
+        yield from (asked for asked, _ in self._waiters)
 
     @property
     def age(self) -> float:
@@ -142,7 +158,11 @@ class TapeReader:
         feed = self._feed
         began = now if feed.began is None else feed.began
         generation = feed.generation
-        page = await self._broker.fills(after=feed.after, page_token=feed.token)
+        self._out += 1
+        try:
+            page = await self._broker.fills(after=feed.after, page_token=feed.token)
+        finally:
+            self._out -= 1
         if isinstance(page, Unanswered):
             if page.error.failure is not Failure.TRANSIENT and page.error.failure is not Failure.RATE_LIMITED:
                 feed.restart()  # the token may be what it does not like

@@ -22,11 +22,12 @@ class OrderWatch:
     `await` raises `EngineClosed` (with `.belief`) if the engine is left before the result, and nothing else.
     """
 
-    __slots__ = ("__weakref__", "_case", "_release")
+    __slots__ = ("__weakref__", "_case", "_look", "_release")
 
-    def __init__(self, case: Case, release: Callable[[Case], None]) -> None:
+    def __init__(self, case: Case, release: Callable[[Case], None], look: Callable[[Case], None]) -> None:
         self._case = case
         self._release = release
+        self._look = look
 
     def __await__(self) -> Generator[Any, None, FillResult]:
         # The shield keeps one waiter's cancellation from reaching the others; anyio.Future would do it at six times
@@ -68,6 +69,21 @@ class OrderWatch:
     def route(self) -> Route | None:
         """The route that described the order last."""
         return self._case.chain.current.route
+
+    async def fresh(self, max_age: float = 0.0) -> OrderBelief:
+        """The belief, once the broker has described the order at a moment that is at most `max_age` seconds old.
+
+        A look is asked for if need be, before those that are merely due, and again until one is answered: bound the
+        wait with `asyncio.timeout`. Raises `EngineClosed` when the engine is or has been left, `ValueError` for an
+        age below 0.
+        """
+        if not max_age >= 0:
+            raise ValueError(f"max_age: {max_age!r} is not allowed; it must be at least 0 seconds")
+        since = asyncio.get_running_loop().time() - max_age
+        while self._case.chain.seen_as_of < since:
+            self._look(self._case)
+            await self._case.heard()
+        return self.belief
 
     @property
     def future(self) -> asyncio.Future[FillResult]:

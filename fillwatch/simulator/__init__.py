@@ -8,8 +8,10 @@ from fillwatch.simulator.answers import Answer, Call, Delivery, Op, Query, Reply
 from fillwatch.simulator.book import CancelRequest, Trade
 from fillwatch.simulator.broker import SimulatedBroker
 from fillwatch.simulator.fates import ENDS_WITHIN, NEEDS_CANCEL, USUAL_MIX, Fate
-from fillwatch.simulator.faults import NO_FAULTS, Faults, Kind
+from fillwatch.simulator.faults import NO_FAULTS, Faults, Kind, Rule
 from fillwatch.simulator.ledger import Arrival, Ledger, Truth
+from fillwatch.simulator.prices import Prices, RandomWalk, Replay
+from fillwatch.simulator.stream_faults import StreamFaults
 from fillwatch.simulator.world import EPOCH, World
 
 __all__ = [
@@ -28,9 +30,14 @@ __all__ = [
     "Kind",
     "Ledger",
     "Op",
+    "Prices",
     "Query",
+    "RandomWalk",
+    "Replay",
     "Reply",
+    "Rule",
     "SimulatedBroker",
+    "StreamFaults",
     "Trade",
     "Truth",
     "World",

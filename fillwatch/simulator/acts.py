@@ -12,6 +12,8 @@ from fillwatch.core.orders import Execution, ExecutionKind, OrderStatus
 from fillwatch.simulator.book import SHARE_UNIT, Record, net, shown_average, standing
 from fillwatch.simulator.draws import drawn_id
 from fillwatch.simulator.plans import Act, Plan, Step
+from fillwatch.simulator.replacing import settle
+from fillwatch.simulator.spreads import execute_spread, is_spread
 
 if TYPE_CHECKING:
     from fillwatch.simulator.market import Market
@@ -24,19 +26,30 @@ def _fill(market: Market, record: Record, step: Step, t: float) -> bool:
     left = record.left
     if record.now.status.is_terminal or left <= 0:
         return False
-    quantity = left if step.share >= 1.0 else _part(market, record, left, step.share)
+    quantity = left if step.share >= 1.0 else part_of(record, step.share)
+    request = record.request
+    cents = record.stream.randint(0, 3) if request.limit_price is not None else record.stream.randint(-3, 3)
+    price = max(record.price - request.side.sign * Decimal(cents) / 100, Decimal("0.01"))
+    execute(market, record, t, quantity=quantity, price=price)
+    return True
+
+
+def execute(market: Market, record: Record, t: float, *, quantity: Decimal, price: Decimal) -> None:
+    """`quantity` shares of a living order, at most what is left of it, change hands."""
+    if is_spread(record):
+        execute_spread(market, record, t, quantity, execute)
+        return
+    left = record.left
     done = quantity == left
     word = record.now.raw_status
     shown = "filled" if done else word if word in _UNDER_WAY else "partially_filled"
-    request = record.request
-    cents = record.stream.randint(0, 3) if request.limit_price is not None else record.stream.randint(-3, 3)
     row = Execution(
         execution_id=drawn_id(record.stream),
         order_id=record.order_id,
         qty=quantity,
-        price=max(record.price - request.side.sign * Decimal(cents) / 100, Decimal("0.01")),
-        symbol=request.symbol,
-        side=request.side,
+        price=price,
+        symbol=record.request.symbol,
+        side=record.request.side,
         cum_qty=record.executed + quantity,
         leaves_qty=left - quantity,
         order_status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
@@ -48,10 +61,11 @@ def _fill(market: Market, record: Record, step: Step, t: float) -> bool:
         market.schedule(record, Step(after=record.plan.late, act=Act.REVEAL), t, last=False)
     else:
         market.publish(record, t, word=shown, trade=trade, **_shown_fill(market, record, t))
-    return True
 
 
-def _part(market: Market, record: Record, left: Decimal, share: float) -> Decimal:
+def part_of(record: Record, share: float) -> Decimal:
+    """A share of what is left of an order, in whole shares if it is for whole shares, and one unit at least."""
+    left = record.left
     unit = Decimal(1) if record.target == record.target.to_integral_value() else SHARE_UNIT
     part = (left * Decimal(repr(share))).quantize(unit, ROUND_DOWN)
     return min(max(part, unit), left)
@@ -101,7 +115,10 @@ def _spawn(market: Market, record: Record, step: Step, t: float) -> bool:
 
 def _bring(market: Market, record: Record, plan: Plan, t: float) -> Record:
     request = replace(record.request, client_order_id=None)
-    return market.place(request, plan, t, foreign=record.foreign, known_since=record.known_since, replaces=record)
+    shown = record.versions[0].shown if is_spread(record) else {}
+    return market.place(
+        request, plan, t, foreign=record.foreign, known_since=record.known_since, replaces=record, shown=shown
+    )
 
 
 def _bust(market: Market, record: Record, step: Step, t: float) -> bool:
@@ -109,7 +126,7 @@ def _bust(market: Market, record: Record, step: Step, t: float) -> bool:
 
     So does the price when nothing is left to average.
     """
-    rows = standing(record.trades)
+    rows = [] if is_spread(record) else standing(record.trades)
     if not rows:
         return False
     bust = _amending(market, record, rows[-1], t, ExecutionKind.BUST)
@@ -121,7 +138,7 @@ def _bust(market: Market, record: Record, step: Step, t: float) -> bool:
 
 def _correct(market: Market, record: Record, step: Step, t: float) -> bool:
     """The last execution gets another price."""
-    rows = standing(record.trades)
+    rows = [] if is_spread(record) else standing(record.trades)
     if not rows:
         return False
     row = _amending(market, record, rows[-1], t, ExecutionKind.CORRECTION)
@@ -142,6 +159,23 @@ def _restamp(market: Market, record: Record, step: Step, t: float) -> bool:
     return True
 
 
+def _route(market: Market, record: Record, step: Step, t: float) -> bool:
+    return market.floor.route(record, t)
+
+
+def _retry(market: Market, record: Record, step: Step, t: float) -> bool:
+    return market.floor.consider(record, t)
+
+
+def _age_out(market: Market, record: Record, step: Step, t: float) -> bool:
+    """The broker asks the exchange to cancel an order that has become too old (facts §9)."""
+    if record.now.status.is_terminal or record.now.raw_status in _UNDER_WAY:
+        return False
+    market.publish(record, t, word="pending_cancel")
+    market.schedule(record, Step(after=record.stream.uniform(0.05, 0.3), act=Act.CANCEL), t, last=True)
+    return False
+
+
 _ENDS: Mapping[Act, tuple[str, str]] = MappingProxyType(
     {
         Act.REJECT: ("rejected", "failed_at"),
@@ -159,10 +193,14 @@ ACTS: Mapping[Act, Callable[[Market, Record, Step, float], bool]] = MappingProxy
         Act.EXPIRE: _end,
         Act.CANCEL: _end,
         Act.REPLACE: _replace,
+        Act.SETTLE_REPLACE: settle,
         Act.SPAWN: _spawn,
         Act.BUST: _bust,
         Act.CORRECT: _correct,
         Act.REVEAL: _reveal,
         Act.RESTAMP: _restamp,
+        Act.ROUTE: _route,
+        Act.RETRY: _retry,
+        Act.AGE_OUT: _age_out,
     }
 )

@@ -9,8 +9,9 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from zoneinfo import ZoneInfo
 
 from fillwatch.core.orders import Execution, ExecutionKind, OrderRequest, OrderSnapshot
 from fillwatch.simulator.plans import Plan
@@ -19,18 +20,24 @@ from fillwatch.simulator.plans import Plan
 AVERAGE_PLACES = 9
 #: The smallest part of a share.
 SHARE_UNIT = Decimal(1).scaleb(-9)
-#: New York in summer. The exchange keeps it all year: it needs an offset that is not UTC, not a calendar.
-NEW_YORK = timezone(timedelta(hours=-4))
+#: The exchange's time.
+NEW_YORK = ZoneInfo("America/New_York")
 _EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """How the broker describes the order from `t` (clock seconds) on. `stamps`: its less common time fields."""
+    """How the broker describes the order from `t` (clock seconds) on. `stamps`: its less common time fields.
+
+    `shown`: fields of its JSON that `OrderSnapshot` does not hold (`extended_hours`, `hwm`, `trail_price`, ...).
+    `written` is for the writer of that JSON alone, who makes each text once.
+    """
 
     t: float
     order: OrderSnapshot
     stamps: Mapping[str, datetime] = field(default_factory=dict)
+    shown: Mapping[str, object] = field(default_factory=dict)
+    written: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,13 @@ class Record:
     foreign: bool = False
     known_since: float
     carried: tuple[Trade, ...] = ()
+    #: Of a leg: the order it belongs to; of that order: its legs.
+    parent_id: str | None = None
+    leg_ids: list[str] = field(default_factory=list)
+    #: A leg whose entry has not filled: nothing happens to it of itself, and no price touches it.
+    waits: bool = False
+    #: Of a trailing stop: the best price since it came into force.
+    hwm: Decimal | None = None
     versions: list[Version] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     cancels: list[CancelRequest] = field(default_factory=list)
@@ -113,6 +127,16 @@ class Change:
     record: Record
     version: Version
     trade: Trade | None = None
+
+
+def shown_terms(request: OrderRequest) -> dict[str, object]:
+    """The terms of a request that an order's JSON shows and `OrderSnapshot` does not hold."""
+    terms = {
+        "extended_hours": request.extended_hours,
+        "trail_price": request.trail_price,
+        "trail_percent": request.trail_percent,
+    }
+    return {name: value for name, value in terms.items() if value}
 
 
 def net(trades: Iterable[Trade]) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
@@ -24,11 +25,13 @@ from fillwatch.brokers.base import (
     SubmitAnswer,
     Unknown,
 )
+from fillwatch.brokers.push import Event
 from fillwatch.core.errors import BrokerError, Failure, PermanentError
 from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderRequest, OrderStatus, exact
 from fillwatch.simulator.answers import Call, Op, Query
 from fillwatch.simulator.line import Line, now, refused
+from fillwatch.simulator.pushing import Pushing
 from fillwatch.simulator.reads import submitted
 from fillwatch.simulator.world import World
 
@@ -37,8 +40,8 @@ class SimulatedBroker:
     """The `Broker` protocol over a `World`.
 
     `latency`: least and most seconds of a round trip without faults; a third of it, on average, is the way there.
-    `page_size`, `fills_page_size`: rows of a page; small ones make small worlds page. A call made after `aclose`
-    raises `RuntimeError`.
+    `page_size`, `fills_page_size`: rows of a page; small ones make small worlds page. `stream`: whether `caps`
+    tell of `events()`. A call made after `aclose` raises `RuntimeError`.
     """
 
     def __init__(
@@ -49,12 +52,15 @@ class SimulatedBroker:
         page_size: int = 500,
         fills_page_size: int = 100,
         request_timeout: float = 10.0,
+        stream: bool = False,
     ) -> None:
         self.world = world
+        self._pushing = Pushing(world)
         self._line = Line(world, latency=latency, timeout=request_timeout)
         self._caps = Capabilities(
             page_size=page_size,
             fills_page_size=fills_page_size,
+            stream=stream,
             request_timeout=request_timeout,
             requests_per_minute=world.requests_per_minute,
         )
@@ -181,12 +187,17 @@ class SimulatedBroker:
             return Unanswered(error=answer, route=Route.ORDER, as_of=as_of)
         return MarketClock(as_of=as_of, **answer.rows[0])
 
+    def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        """Trade updates as they come, with the stream's faults (`StreamFaults`); see `Pushes.events`."""
+        return self._pushing.events()
+
     def cost(self, operation: Operation) -> int:
         """One request each."""
         return 1
 
     async def aclose(self) -> None:
-        """Let the calls in flight end; each does within the request time-out."""
+        """End the events, and let the calls in flight end; each does within the request time-out."""
+        await self._pushing.aclose()
         await self._line.aclose()
 
 

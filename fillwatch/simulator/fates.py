@@ -9,7 +9,10 @@ from types import MappingProxyType
 
 
 class Fate(StrEnum):
-    """How an order will go; each is a row of the table in `plans.py`."""
+    """How an order will go; each is a row of the table in `plans.py`.
+
+    `MARKET` is no fate of its own: such an order goes as the prices go (`matching.py`).
+    """
 
     INSTANT = "instant"
     SLOW = "slow"
@@ -43,6 +46,7 @@ class Fate(StrEnum):
     ODD_STATUSES = "odd_statuses"
     UNKNOWN_STATUS = "unknown_status"
     RESTAMPED = "restamped"
+    MARKET = "market"
 
 
 #: Seconds within which an order that needs no cancel has ended.
@@ -56,9 +60,12 @@ NEEDS_CANCEL = frozenset(
     }
 )
 
-#: How often each fate lies in the deck that `populate` deals from; every fate at least once.
+#: The fates that are settled when the order is placed.
+PLANNED: tuple[Fate, ...] = tuple(fate for fate in Fate if fate is not Fate.MARKET)
+
+#: How often each fate lies in the deck that `populate` deals from; every planned fate at least once.
 USUAL_MIX: Mapping[Fate, int] = MappingProxyType(
-    dict.fromkeys(Fate, 1) | {Fate.INSTANT: 4, Fate.SLOW: 6, Fate.MANY_PARTIALS: 2}
+    dict.fromkeys(PLANNED, 1) | {Fate.INSTANT: 4, Fate.SLOW: 6, Fate.MANY_PARTIALS: 2}
 )
 
 

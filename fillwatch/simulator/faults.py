@@ -1,97 +1,89 @@
-"""What can go wrong between a client and the broker, and how often: a frozen menu and one table of request faults."""
+"""What can go wrong between a client and the broker, how often and when: a frozen menu, and rules that come first."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from fillwatch.simulator.answers import NOTHING, RATE_LIMITED, Answer, Delivery, Op, refusal
+from fillwatch.simulator.answers import Op
+from fillwatch.simulator.fates import Fate
+from fillwatch.simulator.kinds import LAGGING, MENU, STRIKES, STRIKES_ONLY, Kind, Strike
+from fillwatch.simulator.stream_faults import StreamFaults, Windows
 
+__all__ = ["LAGGING", "MENU", "NO_FAULTS", "STRIKES", "STRIKES_ONLY", "Faults", "Kind", "Rule", "Strike"]
 
-class Kind(StrEnum):
-    """A fault that strikes one request. At most one does; values name the fields of `Faults`."""
-
-    RATE_LIMITED = "rate_limited"
-    RATE_LIMITED_BARE = "rate_limited_bare"
-    SERVER_ERROR = "server_error"
-    SERVER_ERROR_HTML = "server_error_html"
-    ERROR_AFTER = "error_after"
-    TIMEOUT_BEFORE = "timeout_before"
-    TIMEOUT_AFTER = "timeout_after"
-    RESET_BEFORE = "reset_before"
-    RESET_AFTER = "reset_after"
-    CUT_OFF = "cut_off"
-    SLOW = "slow"
-    STALE = "stale"
-    PAGE_SHIFT = "page_shift"
-    DUPLICATED_TAPE = "duplicated_tape"
-    SHUFFLED_TAPE = "shuffled_tape"
+_EVERYTHING = frozenset(Op)
+#: The faults between which one draw decides, for each operation. Those of the menu take their share of the draw also
+#: where they cannot strike, so that `rate` is the same share of everything; of the others only those that can.
+_RIVALS: Mapping[Op, tuple[Kind, ...]] = MappingProxyType(
+    {op: tuple(kind for kind in Kind if kind in MENU or op in STRIKES_ONLY.get(kind, _EVERYTHING)) for op in Op}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strike:
-    """What a fault does: whether the request is carried out, what is answered instead (None: the true answer), how."""
+class Rule:
+    """One named fault for some requests, or one fate for some new orders.
 
-    commits: bool = True
-    answer: Answer | None = None
-    delivery: Delivery = Delivery.WHOLE
-    headers: bool = True
+    `kind` is a `Kind`, which strikes requests, or a `Fate`, which becomes that of orders submitted: `cancel_stuck`,
+    `rejected` (a late reject), `busted`, `corrected`, `late_fields` and so on. It strikes with `probability`, from
+    `start` until before `end` (seconds since the world began), `times` times in all (None: without a limit), requests
+    of these `operations` (None: all) about these `orders` (order ids, client order ids or symbols; empty: all).
+    A request about no order in particular is about none of them. `seconds` is how far behind a stale read is, the
+    typical delay of a slow request, or by how much the clock is off, where that is not to be as in `Faults`.
+    """
 
+    kind: Kind | Fate
+    probability: float = 1.0
+    operations: frozenset[Op] | None = None
+    orders: frozenset[str] = frozenset()
+    start: float = 0.0
+    end: float = math.inf
+    times: int | None = None
+    seconds: float | None = None
 
-#: Operations whose answers may come from a replica that is behind.
-LAGGING = frozenset({Op.LOOK, Op.LOOK_BY_CLIENT_ID, Op.LIST, Op.FILLS, Op.POSITIONS, Op.POSITION})
-#: The operations that a fault can strike, if not all. A slow request is delayed on its way, not at the door.
-STRIKES_ONLY: Mapping[Kind, frozenset[Op]] = MappingProxyType(
-    {
-        Kind.SLOW: frozenset(),
-        Kind.STALE: LAGGING,
-        Kind.PAGE_SHIFT: frozenset({Op.LIST}),
-        Kind.DUPLICATED_TAPE: frozenset({Op.FILLS}),
-        Kind.SHUFFLED_TAPE: frozenset({Op.FILLS}),
-    }
-)
+    def __post_init__(self) -> None:
+        _check("Rule.probability", self.probability, 0.0, 1.0)
+        _check("Rule.start", self.start, 0.0, math.inf)
+        if not self.start < self.end:
+            raise ValueError(f"Rule.end: {self.end!r} is not allowed; it must be later than start, {self.start!r}")
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"Rule.times: {self.times!r} is not allowed; it must be 1 or more")
+        if self.operations is not None and not self.operations & self.reach:
+            names = ", ".join(sorted(self.reach))
+            raise ValueError(f"Rule.operations: {self.kind.value} strikes none of them; it can strike: {names}")
 
+    @property
+    def reach(self) -> frozenset[Op]:
+        """The operations that such a fault can strike at all."""
+        if isinstance(self.kind, Fate):
+            return frozenset({Op.SUBMIT})
+        return _EVERYTHING if self.kind is Kind.SLOW else STRIKES_ONLY.get(self.kind, _EVERYTHING)
 
-_EVERYTHING = frozenset(Op)
-_INTERNAL = refusal(500, 50010000, "internal server error occurred")
+    def concerns(self, op: Op, t: float) -> bool:
+        """Whether a request of this operation at `t` seconds since the world began is one that it may strike."""
+        return self.start <= t < self.end and op in self.reach and (self.operations is None or op in self.operations)
 
-#: Total over `Kind`. A hang is a time-out before or after the commit: the client hears nothing until it gives up.
-STRIKES: Mapping[Kind, Strike] = MappingProxyType(
-    {
-        Kind.RATE_LIMITED: Strike(commits=False, answer=RATE_LIMITED),
-        Kind.RATE_LIMITED_BARE: Strike(commits=False, answer=RATE_LIMITED, headers=False),
-        Kind.SERVER_ERROR: Strike(commits=False, answer=_INTERNAL),
-        Kind.SERVER_ERROR_HTML: Strike(
-            commits=False, answer=refusal(503, None, "Service Temporarily Unavailable"), delivery=Delivery.HTML
-        ),
-        Kind.ERROR_AFTER: Strike(answer=refusal(504, None, "Gateway Time-out"), delivery=Delivery.HTML),
-        Kind.TIMEOUT_BEFORE: Strike(commits=False, answer=NOTHING, delivery=Delivery.SILENCE),
-        Kind.TIMEOUT_AFTER: Strike(answer=NOTHING, delivery=Delivery.SILENCE),
-        Kind.RESET_BEFORE: Strike(commits=False, answer=NOTHING, delivery=Delivery.RESET),
-        Kind.RESET_AFTER: Strike(answer=NOTHING, delivery=Delivery.RESET),
-        Kind.CUT_OFF: Strike(delivery=Delivery.CUT_OFF),
-        Kind.SLOW: Strike(),
-        Kind.STALE: Strike(),
-        Kind.PAGE_SHIFT: Strike(),
-        Kind.DUPLICATED_TAPE: Strike(),
-        Kind.SHUFFLED_TAPE: Strike(),
-    }
-)
+    def moved(self, seconds: float) -> Rule:
+        """The same rule, that much later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
     """How often each fault strikes (probability per request) and the windows of the longer ones.
 
-    `operations` limits the request faults to those operations (None: all). `stale_seconds` is the most by which a
-    stale read is behind, `replica_lag` a constant lag per operation. `outages` are (start, end) in seconds since the
-    world began, in which nothing answers. `absent_from_list` is the share of orders that the list leaves out for up to
-    `absent_seconds` within their first ten. `neighbour_per_minute`: requests of somebody else with the same keys.
+    `rules` are asked first, in their order; where none strikes a request, the menu's probabilities decide.
+    `operations` limits the menu's request faults to those operations (None: all). `stale_seconds` is the most by which
+    a stale read is behind, `replica_lag` a constant lag per operation, `slow_seconds` the least that a slow request
+    takes longer, `skew_seconds` by how much the clock of a skewed server is ahead (negative: behind). `outages` are
+    (start, end) in seconds since the world began, in which nothing answers. `absent_from_list` is the share of orders
+    that the list leaves out for up to `absent_seconds` within their first ten. `neighbour_per_minute`: requests of
+    somebody else with the same keys. `legs_replaced` is the share of triggered stop legs that come as `replaced` by a
+    new order, which fills (facts §3c). `stream` is what goes wrong on the push routes.
     From `heal_at` on (seconds since the world began) nothing goes wrong any more.
     """
 
@@ -110,27 +102,46 @@ class Faults:
     page_shift: float = 0.0
     duplicated_tape: float = 0.0
     shuffled_tape: float = 0.0
+    unknown_field: float = 0.0
+    unknown_value: float = 0.0
+    unknown_status: float = 0.0
+    clock_skew: float = 0.0
+    cancel_race: float = 0.0
+    cancel_then_fill: float = 0.0
+    cancel_stuck: float = 0.0
+    cancel_slow: float = 0.0
+    cancel_refused: float = 0.0
+    replace_race: float = 0.0
+    rules: tuple[Rule, ...] = ()
+    stream: StreamFaults = field(default_factory=StreamFaults)
     operations: frozenset[Op] | None = None
     stale_seconds: float = 3.0
     slow_seconds: float = 0.5
+    skew_seconds: float = 40.0
     replica_lag: Mapping[Op, float] = field(default_factory=dict)
     outages: tuple[tuple[float, float], ...] = ()
     absent_from_list: float = 0.0
     absent_seconds: float = 4.0
     neighbour_per_minute: float = 0.0
+    legs_replaced: float = 0.0
     heal_at: float = math.inf
 
     def __post_init__(self) -> None:
-        for name in (*(kind.value for kind in Kind), "absent_from_list"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"Faults.{name}: {getattr(self, name)!r} is not allowed; it must be from 0 to 1")
-        if sum(getattr(self, kind.value) for kind in Kind) > 1.0 + 1e-9:
-            raise ValueError("Faults: the probabilities of the request faults add up to more than 1")
+        for name in (*(kind.value for kind in Kind), "absent_from_list", "legs_replaced"):
+            _check(f"Faults.{name}", getattr(self, name), 0.0, 1.0)
+        for name in ("stale_seconds", "slow_seconds", "absent_seconds", "neighbour_per_minute", "heal_at"):
+            _check(f"Faults.{name}", getattr(self, name), 0.0, math.inf)
+        for start, end in self.outages:
+            if not 0.0 <= start < end:
+                raise ValueError(f"Faults.outages: {[start, end]!r} is not allowed; a window ends after its start")
+        for op in Op:
+            if sum(getattr(self, kind.value) for kind in _RIVALS[op]) > 1.0 + 1e-9:
+                raise ValueError(f"Faults: the probabilities for {op.value} requests add up to more than 1")
 
     @classmethod
     def rate(cls, share: float, *, heal_at: float = math.inf) -> Faults:
-        """Every kind of request fault equally often, `share` of all requests together."""
-        each: dict[str, Any] = {kind.value: share / len(Kind) for kind in Kind}
+        """Every kind of the menu of network and read faults equally often, `share` of all requests together."""
+        each: dict[str, Any] = {kind.value: share / len(MENU) for kind in MENU}
         return cls(heal_at=heal_at, **each)
 
     @classmethod
@@ -138,7 +149,7 @@ class Faults:
         """A subset of the menu that `seed` draws, mild or heavy, healing after 20 to 60 seconds."""
         draw = Random(f"faults/{seed}")
         heal_at = draw.uniform(20.0, 60.0)
-        chosen = [kind for kind in Kind if draw.random() < 0.4]
+        chosen = [kind for kind in MENU if draw.random() < 0.4]
         total = draw.choice((0.05, 0.1, 0.2, 0.35))
         weights = {kind.value: draw.uniform(0.2, 1.0) for kind in chosen}
         scale = total / sum(weights.values()) if weights else 0.0
@@ -154,20 +165,46 @@ class Faults:
             neighbour_per_minute=draw.choice((0.0, 0.0, 0.0, 20.0, 60.0)),
         )
 
-    def strike(self, op: Op, t: float, stream: Random) -> Kind | None:
-        """The fault that strikes a request arriving at `t` seconds since the world began, if any."""
-        point = stream.random()
-        if t >= self.heal_at or (self.operations is not None and op not in self.operations):
-            return None
-        for kind in Kind:
-            point -= getattr(self, kind.value)
-            if point < 0.0:
-                return kind if op in STRIKES_ONLY.get(kind, _EVERYTHING) else None
-        return None
+    def shares(self, op: Op) -> tuple[tuple[Kind, float], ...]:
+        """The faults between which one draw decides for a request of this operation, each with its probability."""
+        if self.operations is not None and op not in self.operations:
+            return ()
+        return tuple((kind, share) for kind in _RIVALS[op] if (share := getattr(self, kind.value)))
+
+    def moved(self, seconds: float) -> Faults:
+        """The same faults with every moment and window that much later, for a world that has begun."""
+        return replace(
+            self,
+            rules=tuple(rule.moved(seconds) for rule in self.rules),
+            outages=tuple((start + seconds, end + seconds) for start, end in self.outages),
+            heal_at=self.heal_at + seconds,
+            stream=_moved_stream(self.stream, seconds),
+        )
 
     def is_out(self, t: float) -> bool:
         """Whether nothing answers at `t` seconds since the world began."""
         return t < self.heal_at and any(start <= t < end for start, end in self.outages)
+
+
+def _moved_stream(stream: StreamFaults, seconds: float) -> StreamFaults:
+    def later(windows: Windows) -> Windows:
+        return tuple((start + seconds, end + seconds) for start, end in windows)
+
+    return replace(
+        stream,
+        start=stream.start + seconds,
+        end=stream.end + seconds,
+        mute=later(stream.mute),
+        half_open=later(stream.half_open),
+        refuse=later(stream.refuse),
+        disconnect_at=tuple(at + seconds for at in stream.disconnect_at),
+    )
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:  # and NaN is neither
+        limits = f"from {least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
+        raise ValueError(f"{name}: {value!r} is not allowed; it must be {limits}")
 
 
 NO_FAULTS = Faults()

@@ -3,59 +3,141 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from fillwatch.core.orders import OrderRequest, Side, exact
-from fillwatch.simulator.answers import Answer, Query, refusal
+from fillwatch.core.orders import MAX_CLIENT_ORDER_ID, OrderRequest, Side, exact
+from fillwatch.simulator import form
+from fillwatch.simulator.answers import Answer, Closing, Leg, Patch, Terms, refusal
 from fillwatch.simulator.book import trimmed
+from fillwatch.simulator.queries import Params, checked
 
 T = TypeVar("T")
 
-TYPES = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
-TIMES_IN_FORCE = frozenset({"day", "gtc", "opg", "cls", "ioc", "fok"})
-CLASSES = frozenset({"", "simple", "bracket", "oco", "oto", "mleg"})
 SMALLEST, LARGEST = Decimal("0.000000001"), Decimal(10) ** 12
-#: Largest pages of the list of orders and of the tape.
-MOST_ORDERS, MOST_ROWS = 500, 100
+#: How a number is written; `Decimal` takes more than the broker does.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+#: Characters of the longest number that is looked at.
+LONGEST_NUMBER = 64
+#: The most legs that the broker takes, and the fewest.
+LEGS = range(2, 5)
+_AMOUNTS = ("qty", "notional", "limit_price", "stop_price", "trail_price", "trail_percent")
+_BAD_BODY = refusal(400, 40010000, "request body format is invalid")
 
 
-def order_request(raw: bytes) -> OrderRequest | Answer:
+def order_request(raw: bytes) -> tuple[OrderRequest, Terms] | Answer:
     """The order in the body of a POST, or the refusal that the body deserves."""
+    return _from_body(raw, _order)
+
+
+def patch(raw: bytes) -> Patch | Answer:
+    """The changes in the body of a PATCH, or the refusal that the body deserves."""
+    return _from_body(raw, _patch)
+
+
+def closing(params: Params) -> Closing | Answer:
+    """How much of a position a DELETE closes; both amounts at once are refused."""
+    return checked(lambda: _closing(params))
+
+
+def _from_body(raw: bytes, make: Callable[[Mapping[str, Any]], T | Answer]) -> T | Answer:
     try:
         sent = json.loads(raw)
     except (ValueError, RecursionError):  # ValueError: no text, no JSON, or a number of thousands of digits
-        return refusal(400, 40010000, "request body format is invalid")
+        return _BAD_BODY
     if not isinstance(sent, dict):
-        return refusal(400, 40010000, "request body format is invalid")
+        return _BAD_BODY
     try:
-        return _order_request(sent)
+        return make(sent)
     except (ValueError, TypeError) as error:
         return refusal(422, 40010001, str(error))
 
 
-def _order_request(sent: Mapping[str, Any]) -> OrderRequest:
-    take_profit = _part(sent, "take_profit")
-    stop_loss = _part(sent, "stop_loss")
-    amounts = {
-        name: _number(sent, name)
-        for name in ("qty", "notional", "limit_price", "stop_price", "trail_price", "trail_percent")
+def _order(sent: Mapping[str, Any]) -> tuple[OrderRequest, Terms] | Answer:
+    if sent.get("advanced_instructions") is not None:
+        return refusal(403, 40310000, "account not allowed to use advanced_instructions")
+    fields = _fields(sent)
+    terms = Terms(position_intent=_word(sent, "position_intent", form.INTENTS, ""))
+    if fields["order_class"] == "mleg":
+        legs = _legs(sent)
+        if isinstance(legs, Answer):
+            return legs
+        price = fields["limit_price"]
+        terms = Terms(legs=legs, credit=price is not None and price < 0)
+        fields |= {"symbol": legs[0].symbol, "side": Side.BUY, "limit_price": price and abs(price)}
+    else:
+        fields |= {"symbol": _word(sent, "symbol", None), "side": Side(_word(sent, "side", frozenset(Side)))}
+    if (refused := form.formal(fields)) is not None:
+        return refused
+    return OrderRequest(**fields), terms
+
+
+def _fields(sent: Mapping[str, Any]) -> dict[str, Any]:
+    take_profit, stop_loss = _part(sent, "take_profit"), _part(sent, "stop_loss")
+    fields: dict[str, Any] = {name: _number(sent, name) for name in _AMOUNTS}
+    fields |= {
+        "order_type": _word(sent, "type", form.TYPES, what="order type"),
+        "time_in_force": _word(sent, "time_in_force", form.TIMES_IN_FORCE),
+        "order_class": _word(sent, "order_class", form.CLASSES, "simple") or "simple",
+        "extended_hours": _flag(sent, "extended_hours"),
+        "client_order_id": _word(sent, "client_order_id", None, "") or None,
+        "take_profit_limit_price": _number(take_profit, "limit_price"),
+        "stop_loss_stop_price": _number(stop_loss, "stop_price"),
+        "stop_loss_limit_price": _number(stop_loss, "limit_price"),
     }
-    return OrderRequest(
-        symbol=_word(sent, "symbol", None),
-        side=Side(_word(sent, "side", frozenset(Side))),
-        order_type=_word(sent, "type", TYPES),
-        time_in_force=_word(sent, "time_in_force", TIMES_IN_FORCE, "day"),
-        order_class=_word(sent, "order_class", CLASSES, "simple") or "simple",
-        extended_hours=sent.get("extended_hours") in (True, "true"),
-        client_order_id=_word(sent, "client_order_id", None, "") or None,
-        take_profit_limit_price=_number(take_profit, "limit_price"),
-        stop_loss_stop_price=_number(stop_loss, "stop_price"),
-        stop_loss_limit_price=_number(stop_loss, "limit_price"),
+    if fields["order_class"] == "oco" and fields["order_type"] == "limit" and fields["limit_price"] is None:
+        fields["limit_price"] = fields["take_profit_limit_price"]
+    return fields
+
+
+def _legs(sent: Mapping[str, Any]) -> tuple[Leg, ...] | Answer:
+    raw = sent.get("legs")
+    if not isinstance(raw, list) or len(raw) not in LEGS or not all(isinstance(leg, dict) for leg in raw):
+        return refusal(422, 42210000, "mleg orders must have at least 2 legs and at most 4 legs")
+    legs = tuple(_leg(leg) for leg in raw)
+    if len({leg.symbol for leg in legs}) < len(legs):
+        return refusal(422, 42210000, "mleg orders must have legs of different symbols")
+    return legs
+
+
+def _leg(sent: Mapping[str, Any]) -> Leg:
+    intent = _word(sent, "position_intent", form.INTENTS, "")
+    side = _word(sent, "side", frozenset(Side), intent.partition("_")[0] or None)
+    ratio = _number(sent, "ratio_qty")
+    if ratio is None or ratio <= 0 or ratio != ratio.to_integral_value():
+        raise ValueError("ratio_qty must be a whole number greater than 0")
+    return Leg(symbol=_word(sent, "symbol", None), ratio_qty=ratio, side=side, position_intent=intent)
+
+
+def _patch(sent: Mapping[str, Any]) -> Patch | Answer:
+    if sent.get("notional") is not None:
+        return refusal(422, 40010001, "notional is only valid for IPO orders")
+    names = ("qty", "limit_price", "stop_price", "trail")
+    amounts = {name: _number(sent, name) for name in names}
+    for name, amount in amounts.items():
+        if amount is not None and amount <= 0:
+            raise ValueError(f"{name.replace('_', ' ')} must be > 0")
+    client_order_id = _word(sent, "client_order_id", None, "") or None
+    if len(client_order_id or "") > MAX_CLIENT_ORDER_ID:
+        raise ValueError(f"client_order_id must be no more than {MAX_CLIENT_ORDER_ID} characters")
+    return Patch(
+        time_in_force=_word(sent, "time_in_force", form.TIMES_IN_FORCE | {""}, "") or None,
+        client_order_id=client_order_id,
         **amounts,
     )
+
+
+def _closing(params: Params) -> Closing:
+    qty, percentage = _number(params, "qty"), _number(params, "percentage")
+    if qty is not None and percentage is not None:
+        raise ValueError("only one of qty or percentage is accepted")
+    if qty is not None and qty <= 0:
+        raise ValueError("qty must be > 0")
+    if percentage is not None and not 0 < percentage <= 100:
+        raise ValueError("percentage must be greater than 0 and at most 100")
+    return Closing(qty=qty, percentage=percentage, cancel_orders=params.get("cancel_orders", "").lower() == "true")
 
 
 def _part(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -67,86 +149,38 @@ def _part(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part
 
 
-def _number(sent: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a Decimal or None, spread over six fields
+def _number(sent: Mapping[str, Any], name: str) -> Decimal | None:
     value = sent.get(name)
-    if value is None:
+    if value is None or value == "":
         return None
-    if not isinstance(value, (int, float, str)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{name} must be a number")
+    if len(str(value)) > LONGEST_NUMBER:
+        raise ValueError(f"{name} must be from {SMALLEST:f} to {LARGEST:f}")
+    if not _NUMBER.fullmatch(str(value)):
         raise ValueError(f"{name} must be a number")
     number = exact(value, name)
-    if not SMALLEST <= abs(number) <= LARGEST:
+    if number and not SMALLEST <= abs(number) <= LARGEST:
         raise ValueError(f"{name} must be from {SMALLEST:f} to {LARGEST:f}")
     return trimmed(number)
 
 
-def _word(sent: Mapping[str, Any], name: str, allowed: frozenset[Any] | None, default: str | None = None) -> str:
+def _flag(sent: Mapping[str, Any], name: str) -> bool:
+    value = sent.get(name)
+    if value not in (None, True, False, "true", "false", ""):
+        raise ValueError(f"{name} must be true or false")
+    return value in (True, "true")
+
+
+def _word(
+    sent: Mapping[str, Any], name: str, allowed: frozenset[Any] | None, default: str | None = None, what: str = ""
+) -> str:
     value = sent.get(name)
     if value is None:
         value = default
+    if value is None or (value == "" and default is None):
+        raise ValueError(f"{name} is required")
     if not isinstance(value, str) or (allowed is not None and value not in allowed):
-        raise ValueError(f"invalid {name}: {value!r}" if name in sent else f"{name} is required")
+        raise ValueError(f"invalid {what or name}")
+    value.encode()  # a lone surrogate is no text; its error is a ValueError
     return value
-
-
-def list_query(params: Mapping[str, str]) -> Query | Answer:
-    """The filters of `GET /v2/orders`."""
-    return _checked(lambda: _list_query(params))
-
-
-def _list_query(params: Mapping[str, str]) -> Query:
-    return Query(
-        status=_choice(params, "status", "open", ("open", "closed", "all")),
-        limit=_whole(params, "limit", 50, MOST_ORDERS),
-        after=_time(params.get("after")),
-        until=_time(params.get("until")),
-        descending=_choice(params, "direction", "desc", ("asc", "desc")) == "desc",
-        symbols=frozenset(filter(None, params.get("symbols", "").split(","))),
-        side=_choice(params, "side", "", ("", "buy", "sell")) or None,
-    )
-
-
-def tape_query(params: Mapping[str, str], kinds: str) -> Query | Answer:
-    """The filters of the account activities; `kinds` is a comma-separated list, "" for all. Only FILL ever happens."""
-    return _checked(lambda: _tape_query(params, kinds))
-
-
-def _tape_query(params: Mapping[str, str], kinds: str) -> Query:
-    limit = _whole(params, "page_size", MOST_ROWS, MOST_ROWS)
-    after, until = _time(params.get("after")), _time(params.get("until"))
-    if (day := _time(params.get("date"))) is not None:
-        after, until = day - timedelta(microseconds=1), day + timedelta(days=1)
-    return Query(
-        limit=limit if not kinds or "FILL" in kinds.split(",") else 0,
-        after=after,
-        until=until,
-        descending=_choice(params, "direction", "desc", ("asc", "desc")) == "desc",
-        page_token=params.get("page_token") or None,
-    )
-
-
-def _checked(make: Callable[[], T]) -> T | Answer:
-    try:
-        return make()
-    except (ValueError, OverflowError) as error:
-        return refusal(422, 40010001, str(error))
-
-
-def _choice(params: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = params.get(name, default)
-    if value not in allowed:
-        raise ValueError(f"invalid {name}: {value!r}")
-    return value
-
-
-def _whole(params: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
-        raise ValueError(f"{name} must be a number from 1 to {most}")
-    return int(text)
-
-
-def _time(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -43,7 +43,7 @@ class Truth:
 
     `trades` are this order id's own (busts and corrections included); `average_price` is exact to 60 digits,
     `shown_average` as the broker displays it; both count what the broker counts for this id, an inherited part
-    included. `ended_at` is None while the order lives.
+    included. `ended_at` is None while the order lives. Of a leg, `parent_id` is the order it belongs to now.
     """
 
     order_id: str
@@ -63,6 +63,7 @@ class Truth:
     shown_average: Decimal | None
     replaces: str | None
     replaced_by: str | None
+    parent_id: str | None
     placed_at: float
     ended_at: float | None
     trades: tuple[Trade, ...]
@@ -172,7 +173,7 @@ def _truth(record: Record) -> Truth:
     return Truth(
         order_id=record.order_id,
         client_order_id=order.client_order_id,
-        symbol=order.symbol,
+        symbol=record.request.symbol,
         side=record.request.side,
         qty=order.qty,
         notional=order.notional,
@@ -187,6 +188,7 @@ def _truth(record: Record) -> Truth:
         shown_average=shown_average(trades),
         replaces=order.replaces,
         replaced_by=order.replaced_by,
+        parent_id=record.parent_id,
         placed_at=record.versions[0].t,
         ended_at=changes[-1].t if order.status.is_terminal else None,
         trades=tuple(record.trades),
@@ -212,6 +214,7 @@ def _plain(truth: Truth) -> dict[str, object]:
         "average_price": None if truth.average_price is None else str(truth.average_price),
         "replaces": truth.replaces,
         "replaced_by": truth.replaced_by,
+        "parent_id": truth.parent_id,
         "placed_at": truth.placed_at,
         "ended_at": truth.ended_at,
         "trades": [

@@ -20,11 +20,15 @@ class Act(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     REPLACE = "replace"
+    SETTLE_REPLACE = "settle_replace"
     SPAWN = "spawn"
     BUST = "bust"
     CORRECT = "correct"
     REVEAL = "reveal"
     RESTAMP = "restamp"
+    ROUTE = "route"
+    RETRY = "retry"
+    AGE_OUT = "age_out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +170,7 @@ _STEPS: Mapping[Fate, Callable[[Random, float], tuple[Step, ...]]] = MappingProx
         Fate.ODD_STATUSES: _odd,
         Fate.UNKNOWN_STATUS: _unknown_word,
         Fate.RESTAMPED: lambda r, _: (_act(r.uniform(0.5, 3.0), Act.RESTAMP), _fill(r.uniform(4.0, 9.0))),
+        Fate.MARKET: lambda r, _: (),
     }
 )
 

@@ -13,7 +13,8 @@ from email.utils import format_datetime
 class Quota:
     """At most `limit` admitted requests in any `window` seconds; a refused one does not count. None: no limit.
 
-    `neighbour_per_minute`: requests that somebody else makes with the same keys, evenly spread from time 0 on.
+    `neighbour_per_minute`: requests that somebody else makes with the same keys, evenly spread from time 0 on
+    or since they were last changed.
     """
 
     limit: int | None
@@ -21,6 +22,7 @@ class Quota:
     neighbour_per_minute: float = 0.0
     _admitted: deque[float] = field(default_factory=deque)
     _neighbours: int = 0
+    _neighbours_since: float = 0.0
 
     def admit(self, t: float, *, neighbours_until: float = math.inf) -> bool:
         """Count a request arriving at `t` (seconds since the world began); False when it is one too many."""
@@ -30,6 +32,12 @@ class Quota:
             return False
         self._admitted.append(t)
         return True
+
+    def hear_neighbours(self, per_minute: float, t: float) -> None:
+        """Somebody else makes so many requests a minute from `t` on."""
+        if per_minute != self.neighbour_per_minute:
+            self._let_neighbours_in(t)
+            self.neighbour_per_minute, self._neighbours_since, self._neighbours = per_minute, t, 0
 
     def remaining(self, t: float) -> int:
         """Requests that would still be admitted at `t`."""
@@ -57,9 +65,9 @@ class Quota:
             self._admitted.popleft()
 
     def _let_neighbours_in(self, t: float) -> None:
-        due = int(t * self.neighbour_per_minute / 60.0)
+        due = int((t - self._neighbours_since) * self.neighbour_per_minute / 60.0)
         for number in range(self._neighbours + 1, due + 1):
-            at = number * 60.0 / self.neighbour_per_minute
+            at = self._neighbours_since + number * 60.0 / self.neighbour_per_minute
             self._forget(at)
             if self.limit is None or len(self._admitted) < self.limit:
                 self._admitted.append(at)

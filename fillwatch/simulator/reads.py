@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from fillwatch.core.orders import OrderSnapshot
+from fillwatch.simulator import groups
+from fillwatch.simulator.account import Account, Holding, Positions
 from fillwatch.simulator.answers import NO_POSITION, Answer, Query, order_not_found
-from fillwatch.simulator.book import Trade, standing
+from fillwatch.simulator.assets import EQUITY, OPTION, asset, asset_id
+from fillwatch.simulator.book import Record, Trade, Version
 from fillwatch.simulator.draws import symbol_price
-from fillwatch.simulator.faults import Kind
+from fillwatch.simulator.kinds import Kind
 from fillwatch.simulator.market import Market
+from fillwatch.simulator.summary import position_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,13 @@ class View:
     hidden: frozenset[str] = frozenset()
 
 
-def order_by_id(market: Market, order_id: str, view: View) -> Answer:
+def order_by_id(market: Market, order_id: str, view: View, *, nested: bool = False) -> Answer:
     """One order, or 404."""
     record = market.records.get(order_id)
     version = None if record is None else record.version_at(view.at)
-    return order_not_found(order_id) if version is None else Answer(versions=(version,))
+    if version is None:
+        return order_not_found(order_id)
+    return Answer(versions=(version,), legs=legs_of(market, version, view, nested=nested))
 
 
 def order_by_client_id(market: Market, client_order_id: str, view: View) -> Answer:
@@ -37,31 +42,91 @@ def order_by_client_id(market: Market, client_order_id: str, view: View) -> Answ
     return order_by_id(market, market.by_client_id.get(client_order_id, client_order_id), view)
 
 
-def orders(market: Market, query: Query, view: View) -> Answer:
-    """The list route: bounds exclusive, on submission time; a `held` order counts as closed."""
+def orders(market: Market, query: Query, view: View, *, nested: bool = False) -> Answer:
+    """The list route: bounds exclusive, on submission time; a `held` order counts as closed.
+
+    `nested` shows legs inside their parents alone, whose filters they follow: of a filled bracket the open legs are not
+    among the open orders (facts §3c). The legs of an mleg order are never listed by themselves.
+    """
+    cursor = _cursor(market, query, view)
+    if isinstance(cursor, Answer):
+        return cursor
     rows = [
         version
         for record in market.records.values()
         if record.order_id not in view.hidden
-        and (version := record.version_at(view.at)) is not None
-        and _is_wanted(version.order, query)
+        and (version := _seen(record, view.at)) is not None
+        and _is_wanted(version.order, query, cursor)
     ]
-    rows.sort(key=lambda version: (submitted(version.order), version.order.order_id), reverse=query.descending)
+    rows.sort(key=lambda version: (version.order.submitted_at, version.order.order_id), reverse=query.descending)
+    rows = [version for version in rows if not _is_rolled_up(market, version, nested=nested)]
     if view.fault is Kind.PAGE_SHIFT:
         rows = rows[1:]
-    return Answer(versions=tuple(rows[: query.limit]))
+    page = rows[: query.limit]
+    legs: dict[str, tuple[Version, ...]] = {}
+    for version in page:
+        legs |= legs_of(market, version, view, nested=nested)
+    return Answer(versions=tuple(page), legs=legs)
 
 
-def _is_wanted(order: OrderSnapshot, query: Query) -> bool:
+def _seen(record: Record, t: float) -> Version | None:
+    """`version_at`, without a search for the many that have not changed since."""
+    newest = record.versions[-1]
+    return newest if newest.t <= t else record.version_at(t)
+
+
+def _is_rolled_up(market: Market, version: Version, *, nested: bool) -> bool:
+    is_leg = market.records[version.order.order_id].parent_id is not None
+    return is_leg and (nested or version.order.order_class == "mleg")
+
+
+def legs_of(market: Market, version: Version, view: View, *, nested: bool) -> dict[str, tuple[Version, ...]]:
+    """The legs that one order is shown with: an mleg order always with all of them."""
+    record = market.records[version.order.order_id]
+    if not record.leg_ids or not (nested or version.order.order_class == "mleg"):
+        return {}
+    return {record.order_id: groups.nested(market.records, record, view.at)}
+
+
+def _cursor(market: Market, query: Query, view: View) -> tuple[datetime, str] | Answer | None:
+    """Where the order that `after_order_id` or `before_order_id` names stands in the list."""
+    name = query.after_order_id or query.before_order_id
+    if name is None:
+        return None
+    record = market.records.get(name)
+    version = None if record is None else record.version_at(view.at)
+    return order_not_found(name) if version is None else _place(version.order)
+
+
+def _place(order: OrderSnapshot) -> tuple[datetime, str]:
+    return submitted(order), order.order_id
+
+
+def _is_wanted(order: OrderSnapshot, query: Query, cursor: tuple[datetime, str] | None) -> bool:
     closed = order.status.is_terminal or order.raw_status == "held"
     at = submitted(order)
     return (
         (query.status == "all" or closed == (query.status == "closed"))
         and (query.after is None or at > query.after)
         and (query.until is None or at < query.until)
-        and (not query.symbols or order.symbol in query.symbols)
+        and (cursor is None or (_place(order) > cursor if query.after_order_id else _place(order) < cursor))
+        and (not query.symbols or _is_named(order.symbol, query))
         and (query.side is None or order.side == query.side)
+        and (not query.classes or _kind(order.symbol) in query.classes)
     )
+
+
+def _is_named(symbol: str, query: Query) -> bool:
+    """A pair may be named without its slash, an option by its underlying when options alone are asked for."""
+    names = query.symbols
+    if symbol in names or symbol.replace("/", "") in names:
+        return True
+    return query.classes == {OPTION} and symbol[:-15] in names
+
+
+def _kind(symbol: str) -> str:
+    known = asset(symbol)
+    return EQUITY if known is None else known.kind
 
 
 def submitted(order: OrderSnapshot) -> datetime:
@@ -102,35 +167,31 @@ def _is_wanted_row(trade: Trade, query: Query) -> bool:
     )
 
 
-def holdings(market: Market, view: View) -> dict[str, Decimal]:
-    """Signed quantity by symbol as of the view; flat ones are absent."""
-    held: dict[str, Decimal] = {}
-    for trade in market.tape:
-        if trade.t <= view.at:
-            row = trade.execution
-            assert row.side is not None
-            held[row.symbol] = held.get(row.symbol, Decimal(0)) + row.side.sign * trade.change
-    return {symbol: quantity for symbol, quantity in held.items() if quantity}
+def positions_at(market: Market, account: Account, view: View) -> Positions:
+    """The positions as of the view; the account's own unless something has been traded since."""
+    if not market.tape or market.tape[-1].t <= view.at:
+        return account.catch_up().positions
+    return Positions.of(trade for trade in market.tape if trade.t <= view.at)
 
 
-def positions(market: Market, view: View) -> Answer:
+def positions(market: Market, account: Account, view: View) -> Answer:
     """Every open position."""
-    return Answer(rows=tuple(position_row(market, s, q) for s, q in sorted(holdings(market, view).items())))
+    found = positions_at(market, account, view).holdings
+    rows = (_position(market, account, symbol, holding, view) for symbol, holding in sorted(found.items()))
+    return Answer(rows=tuple(row for row in rows if row["qty"]))
 
 
-def position(market: Market, symbol: str, view: View) -> Answer:
-    """One open position, or 404."""
-    quantity = holdings(market, view).get(symbol)
-    return NO_POSITION if quantity is None else Answer(rows=(position_row(market, symbol, quantity),))
+def position(market: Market, account: Account, name: str, view: View) -> Answer:
+    """One open position, by symbol or asset id, or 404."""
+    for symbol, holding in positions_at(market, account, view).holdings.items():
+        if holding.qty and name in (symbol, symbol.replace("/", ""), asset_id(symbol)):
+            return Answer(rows=(_position(market, account, symbol, holding, view),))
+    return NO_POSITION
 
 
-def position_row(market: Market, symbol: str, quantity: Decimal) -> dict[str, object]:
-    """A position as the broker describes it, at the symbol's price."""
-    price = symbol_price(market.seed, symbol)
-    rows = standing(trade for trade in market.tape if trade.execution.symbol == symbol)
-    shares = sum((row.qty for row in rows), Decimal(0))
-    entry = sum((row.price * row.qty for row in rows), Decimal(0)) / shares if shares else price
-    return {"symbol": symbol, "qty": quantity, "price": price, "entry": round(entry, 6)}
+def _position(market: Market, account: Account, symbol: str, holding: Holding, view: View) -> dict[str, object]:
+    last = symbol_price(market.seed, symbol)
+    return position_row(symbol, holding, account.price(symbol, view.at), last, account)
 
 
 def hidden_at(market: Market, share: float, seconds: float, t: float) -> frozenset[str]:

@@ -34,7 +34,16 @@ from fillwatch.testing.stuck import Deadlock, LeftOverTasks, Livelock, told
 if TYPE_CHECKING:
     from collections import deque
 
-__all__ = ["Deadlock", "LeftOverTasks", "Livelock", "VirtualLoop", "run_virtual", "virtual"]
+__all__ = [
+    "Deadlock",
+    "LeftOverTasks",
+    "Livelock",
+    "VirtualLoop",
+    "VirtualRunner",
+    "run_virtual",
+    "virtual",
+    "virtual_runner",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -167,27 +176,50 @@ def run_virtual(
     first error that reached the loop's exception handler, when there was one. Every error carries a note naming the
     seed. Whatever happens, tasks are cancelled, asynchronous generators, executor and loop are closed.
     """
-    loop = VirtualLoop(seed=seed, start=start, limit=limit)
+    with virtual_runner(seed=seed, start=start, limit=limit) as run:
+        return run(main)
 
-    def add_notes(_: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+
+class VirtualRunner:
+    """Runs one coroutine after another on the same virtual loop, as `run_virtual` does; `virtual_runner` makes one."""
+
+    def __init__(self, loop: VirtualLoop, runner: asyncio.Runner, seed: int) -> None:
+        self.loop = loop
+        self._runner = runner
+        self._seed = seed
+
+    def __call__(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run `main()` to its end and return what it returns; time goes on where it stood."""
+        with ExitStack() as stack:
+            stack.push(self.explain)
+            return self._runner.run(_alone(main))
+
+    def explain(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Add to an error, if there is one, what is needed to replay it."""
         if error is not None:
-            error.add_note(f"virtual loop: seed={seed}, at {loop.time()!r} s of the virtual clock")
-            for failure in loop.failures:
+            error.add_note(f"virtual loop: seed={self._seed}, at {self.loop.time()!r} s of the virtual clock")
+            for failure in self.loop.failures:
                 if failure is not error:
                     error.add_note(f"the loop's exception handler saw: {failure!r}")
 
+
+@contextmanager
+def virtual_runner(*, seed: int = 0, start: float = 1_000.0, limit: float = 1e6) -> Iterator[VirtualRunner]:
+    """A virtual loop that is there before anything runs on it, for what is to be made ahead of `run_virtual`."""
+    loop = VirtualLoop(seed=seed, start=start, limit=limit)
     with ExitStack() as stack:
-        stack.push(add_notes)
         # What was there before needs no second look by the collector, whose full run then costs little: tasks that
         # failed unseen inside a reference cycle are reported when they are collected, not before.
         gc.freeze()
         stack.callback(gc.unfreeze)
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            result = runner.run(_alone(main))
+            runner.get_loop()
+            run = VirtualRunner(loop, runner, seed)
+            yield run
         gc.collect()
         if loop.failures:
+            run.explain(None, loop.failures[0], None)
             raise loop.failures[0]
-    return result
 
 
 @overload

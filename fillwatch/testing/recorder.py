@@ -6,7 +6,7 @@ The engine is not changed for it and cannot tell.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from fillwatch.brokers.base import (
     Quota,
     SubmitAnswer,
 )
+from fillwatch.brokers.push import Event, Pushes
 from fillwatch.core.errors import FillwatchError
 from fillwatch.core.evidence import Look, Unanswered
 from fillwatch.core.orders import OrderRequest
@@ -99,6 +100,11 @@ class RecordingBroker:
     async def clock(self) -> MarketClock | Unanswered:
         """The broker's clock."""
         return await self._noted("clock", self._broker.clock())
+
+    def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        """The broker's, if it pushes (`caps.stream`)."""
+        assert isinstance(self._broker, Pushes)
+        return self._broker.events()
 
     def cost(self, operation: Operation) -> int:
         """The broker's."""

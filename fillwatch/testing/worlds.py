@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from fillwatch.brokers.base import Broker
 from fillwatch.core.config import FillDetectionConfig, RateLimit
 from fillwatch.core.errors import FillwatchError
 from fillwatch.core.results import Amendment, FillResult
 from fillwatch.engine.engine import FillDetectionEngine
-from fillwatch.simulator import Faults, SimulatedBroker, World
+from fillwatch.simulator import USUAL_MIX, Fate, Faults, SimulatedBroker, World
 from fillwatch.testing.checker import check
 from fillwatch.testing.conduct import errors
 from fillwatch.testing.history import History, Phase
@@ -22,8 +24,12 @@ from fillwatch.testing.recorder import Follower, RecordingBroker
 from fillwatch.testing.violations import Terms, Violation
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from fillwatch.engine.watch import OrderWatch
 
+#: Opens a broker over a world, in the running loop, and closes it when it is left.
+Over = Callable[[World], AbstractAsyncContextManager[Broker]]
 #: Virtual seconds after healing within which unresolved orders that have an end must have been amended: an audit comes
 #: at growing intervals, and the last may just have been missed.
 SETTLING = 1_200.0
@@ -54,13 +60,18 @@ class WorldReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What the seed decides of a world besides its orders and their fates."""
+    """What the seed decides of a world besides its orders and their fates.
+
+    `mix`: how often each fate occurs. `arriving`: seconds over which the orders are placed (0: just before the run).
+    """
 
     faults: Faults
     config: FillDetectionConfig
-    page_size: int
-    fills_page_size: int
-    latency: tuple[float, float]
+    page_size: int = 500
+    fills_page_size: int = 100
+    latency: tuple[float, float] = (0.02, 0.08)
+    mix: Mapping[Fate, int] = field(default_factory=lambda: USUAL_MIX)
+    arriving: float = 0.0
 
     @classmethod
     def drawn(cls, seed: int) -> Setting:
@@ -81,23 +92,32 @@ class Setting:
             latency=draw.choice(((0.02, 0.08), (0.1, 0.9))),
         )
 
+    @asynccontextmanager
+    async def simulated(self, world: World) -> AsyncIterator[Broker]:
+        """The broker in memory, with this latency and these pages."""
+        yield SimulatedBroker(
+            world, latency=self.latency, page_size=self.page_size, fills_page_size=self.fills_page_size
+        )
 
-def run_world(seed: int, orders: int = 30, *, setting: Setting | None = None) -> WorldReport:
+
+def run_world(seed: int, orders: int = 30, *, setting: Setting | None = None, over: Over | None = None) -> WorldReport:
     """Live through the world of `seed` and check it; `setting` replaces what the seed would have drawn of it.
 
-    Raises what the run raises: `Deadlock`, `LeftOverTasks`, an error nobody has caught. That is a finding, too.
+    `over` opens the broker that the engine talks to (None: the simulated one in memory). Raises what the run raises:
+    `Deadlock`, `LeftOverTasks`, an error nobody has caught. That is a finding, too.
     """
     chosen = Setting.drawn(seed) if setting is None else setting
-    return run_virtual(lambda: _Life(seed, orders, chosen).run(), seed=seed)
+    return run_virtual(lambda: _Life(seed, orders, chosen, over or chosen.simulated).run(), seed=seed)
 
 
 class _Life:
     """One run: its world, its callers, its history."""
 
-    def __init__(self, seed: int, orders: int, setting: Setting) -> None:
+    def __init__(self, seed: int, orders: int, setting: Setting, over: Over) -> None:
         self._seed = seed
         self._orders = orders
         self._setting = setting
+        self._over = over
         self._draw = Random(f"life/{seed}")
         clock = asyncio.get_running_loop().time
         self._world = World(seed, clock=clock, faults=setting.faults, timeout=setting.config.timeout_seconds)
@@ -105,24 +125,26 @@ class _Life:
 
     async def run(self) -> WorldReport:
         setting, history = self._setting, self._history
-        broker = SimulatedBroker(
-            self._world,
-            latency=setting.latency,
-            page_size=setting.page_size,
-            fills_page_size=setting.fills_page_size,
-        )
-        ids = self._world.populate(self._orders)
-        async with asyncio.TaskGroup() as group:
+        placed = [] if setting.arriving else self._world.populate(self._orders, mix=setting.mix)
+        async with self._over(self._world) as broker, asyncio.TaskGroup() as group:
             async with FillDetectionEngine(RecordingBroker(broker, history), setting.config) as engine:
                 follower = Follower(history, engine, group)
                 async with asyncio.TaskGroup() as callers:
-                    for order in ids:
+                    for order in placed:
                         callers.create_task(self._call(follower, order))
+                    for number in range(self._orders - len(placed)):
+                        callers.create_task(self._arrive(follower, number))
                 await self._settle()
                 history.write("engine", "close", Phase.INVOKE)
             history.write("engine", "close", Phase.OK)
         await asyncio.sleep(STEP)
         return self._report()
+
+    async def _arrive(self, follower: Follower, number: int) -> None:
+        """A caller whose order is placed while the engine is running."""
+        await asyncio.sleep(self._setting.arriving * number / self._orders)
+        [order] = self._world.populate(1, mix=self._setting.mix)
+        await self._call(follower, order)
 
     async def _call(self, follower: Follower, order: str) -> None:
         """A caller: comes a little late, may leave the order alone, give up on it, or release it."""

@@ -285,12 +285,12 @@ def test_an_end_met_alive_needs_the_tape_read_after_it(status: OrderStatus, outc
     """`canceled` with nothing executed may be a cancel with something executed whose fields lag."""
     plain = f"{status.value} by the broker; nothing was executed"
     told = NEW, seen(status, price=None, at=120)
-    for read in (-math.inf, 119.0, 120.0):
+    for read in (-math.inf, 119.0, 119.999):
         course = course_of(*told, tape_as_of=read)
         assert course.next_step(terms(), 125, has_tape=True) == Wait(until=150, wants=Wants.TAPE)
     alone = Finish(outcome=outcome, reason=f"{plain}; the end was seen by one route only")
     assert course.next_step(terms(), 150, has_tape=True) == alone
-    course = course_of(*told, tape_as_of=120.001)
+    course = course_of(*told, tape_as_of=120.0)
     assert course.next_step(terms(), 125, has_tape=True) == Finish(outcome=outcome, reason=plain)
 
 

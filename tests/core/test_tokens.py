@@ -125,12 +125,12 @@ def test_follow_spreads_what_remains_and_takes_off_what_is_in_flight() -> None:
     assert (meter.level(111.0), meter.still_until) == (1, 120)
 
 
-def test_is_full_when_a_token_would_be_lost() -> None:
+def test_is_ample_when_a_token_would_be_lost() -> None:
     meter = Meter(TERMS, 0.0)
-    assert [meter.is_full(now) for now in (0, 4.4, 4.5)] == [False, False, True]
+    assert [meter.is_ample(now) for now in (0, 4.4, 4.5)] == [False, False, True]
     for _ in range(10):
         meter.take(5.0)
-    assert not meter.is_full(50.0)
+    assert not meter.is_ample(50.0)
 
 
 def test_smaller_terms_take_from_the_level_at_once() -> None:

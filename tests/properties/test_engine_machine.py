@@ -11,9 +11,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, FillResult, OrderWatch
 from fillwatch.simulator import Fate, Faults, SimulatedBroker, World
+from fillwatch.simulator.fates import PLANNED
 from fillwatch.testing import VirtualLoop
 
-NO_BUSTS = sorted(set(Fate) - {Fate.BUSTED, Fate.CORRECTED})
+NO_BUSTS = sorted(set(PLANNED) - {Fate.BUSTED, Fate.CORRECTED})
 
 
 class EngineMachine(RuleBasedStateMachine):

@@ -9,8 +9,9 @@ with warnings.catch_warnings():
     from alpaca.common.exceptions import APIError
     from alpaca.trading.client import TradingClient
     from alpaca.trading.enums import OrderSide, QueryOrderStatus, TimeInForce
-    from alpaca.trading.models import Clock, Order, Position, TradeAccount
+    from alpaca.trading.models import Clock, Order, Position, TradeAccount, TradeUpdate
     from alpaca.trading.requests import GetOrdersRequest, LimitOrderRequest, MarketOrderRequest
+    from alpaca.trading.stream import TradingStream
 
 __all__ = [
     "APIError",
@@ -24,5 +25,7 @@ __all__ = [
     "QueryOrderStatus",
     "TimeInForce",
     "TradeAccount",
+    "TradeUpdate",
     "TradingClient",
+    "TradingStream",
 ]

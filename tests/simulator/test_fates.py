@@ -9,6 +9,7 @@ import pytest
 
 from fillwatch.core.orders import ExecutionKind, OrderStatus
 from fillwatch.simulator import ENDS_WITHIN, NEEDS_CANCEL, USUAL_MIX, Fate, Op
+from fillwatch.simulator.fates import PLANNED
 from tests.simulator.at import Scene
 
 SEEDS = range(5)
@@ -70,7 +71,7 @@ def test_an_order_left_alone_meets_its_fate(seed: int, fate: Fate, status: str, 
 
 
 def test_the_table_above_knows_every_fate() -> None:
-    assert {fate for fate, _, _ in LEFT_ALONE} == set(Fate) == set(USUAL_MIX)
+    assert {fate for fate, _, _ in LEFT_ALONE} == set(PLANNED) == set(USUAL_MIX)
 
 
 #: What a cancel after 1 s is answered, the status 30 s later, and what was executed by then.
@@ -245,10 +246,10 @@ def test_a_correction_changes_the_price_alone() -> None:
 
 def test_words_stamps_and_shapes_along_the_way() -> None:
     scene = Scene()
-    ids = {fate: scene.world.place(fate=fate) for fate in Fate}
+    ids = {fate: scene.world.place(fate=fate) for fate in PLANNED}
     before = scene.order(ids[Fate.RESTAMPED])
     scene.after(20.0)
-    words = {fate: [word for _, _, word in scene.ledger.truth(ids[fate]).statuses] for fate in Fate}
+    words = {fate: [word for _, _, word in scene.ledger.truth(ids[fate]).statuses] for fate in PLANNED}
     assert len(set(words[Fate.ODD_STATUSES]) & {status.value for status in OrderStatus}) >= 6
     assert any(OrderStatus.parse(word) is OrderStatus.UNKNOWN for word in words[Fate.UNKNOWN_STATUS])
     after = scene.order(ids[Fate.RESTAMPED])
@@ -267,7 +268,7 @@ def test_populate_deals_every_fate_and_keeps_its_bound(seed: int) -> None:
     ids = scene.world.populate(250, needs_cancel_at_most=60)
     truths = [scene.ledger.truth(order_id) for order_id in ids]
     assert len(set(ids)) == 250
-    assert {truth.fate for truth in truths} == set(Fate)
+    assert {truth.fate for truth in truths} == set(PLANNED)
     assert sum(truth.needs_cancel for truth in truths) <= 60
     assert not any(truth.foreign for truth in truths)
     foreign = [scene.ledger.truth(order_id) for order_id in set(scene.ledger.order_ids) - set(ids)]

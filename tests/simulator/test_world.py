@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fillwatch.simulator import Call, Delivery, Fate, Faults, Kind, Op, World
-from fillwatch.simulator.faults import STRIKES
+from fillwatch.simulator.faults import MENU, STRIKES
 from tests.simulator.at import HandClock, Scene
 
 
@@ -244,7 +244,7 @@ class TestFaults:
             scene.after(0.01).ask(Op.FILLS)
         struck = sum(bool(arrival.fault) for arrival in scene.ledger.arrivals) + scene.world.reached["fault:slow"]
         assert 0.07 < struck / 3_000 < 0.13
-        assert {f"fault:{kind}" for kind in Kind} <= set(scene.world.reached)
+        assert {f"fault:{kind}" for kind in MENU} <= set(scene.world.reached)
         assert scene.word(order_id)
 
     def test_a_fault_of_lists_strikes_lists_alone(self) -> None:
@@ -259,7 +259,7 @@ class TestFaults:
 
     def test_some_seed_turns_on_each_part_of_the_menu(self) -> None:
         menus = [Faults.random(seed) for seed in range(60)]
-        names = [*(kind.value for kind in Kind), "replica_lag", "outages", "absent_from_list", "neighbour_per_minute"]
+        names = [*(kind.value for kind in MENU), "replica_lag", "outages", "absent_from_list", "neighbour_per_minute"]
         for name in names:
             chosen = {bool(getattr(menu, name)) for menu in menus}
             assert chosen == {True, False}, name

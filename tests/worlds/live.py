@@ -43,6 +43,7 @@ async def live(
     faults: Faults = NO_FAULTS,
     config: FillDetectionConfig | None = None,
     page_size: int = 500,
+    stream: bool = False,
     **world: Any,  # noqa: ANN401 - settings of World
 ) -> AsyncIterator[Live]:
     """An engine that runs inside the block; its followers end after it."""
@@ -50,7 +51,7 @@ async def live(
     history = History(clock)
     chosen = FillDetectionConfig() if config is None else config
     place = World(seed, clock=clock, faults=faults, **({"timeout": chosen.timeout_seconds} | world))
-    broker = RecordingBroker(SimulatedBroker(place, page_size=page_size), history)
+    broker = RecordingBroker(SimulatedBroker(place, page_size=page_size, stream=stream), history)
     async with asyncio.TaskGroup() as group:
         async with FillDetectionEngine(broker, chosen) as engine:
             yield Live(world=place, engine=engine, follower=Follower(history, engine, group), history=history)

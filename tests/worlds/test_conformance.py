@@ -6,34 +6,40 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fillwatch.simulator import Fate, SimulatedBroker, World
-from fillwatch.testing.conformance import BrokerConformance, Stage
+from fillwatch.brokers.base import Broker
+from fillwatch.simulator import SimulatedBroker, World
+from fillwatch.testing.conformance import BrokerConformance
 from fillwatch.testing.history import History
 from fillwatch.testing.recorder import RecordingBroker
 
 
 class TestSimulated(BrokerConformance):
-    """The broker of the simulator."""
-
-    PAGE = 500
+    """The broker of the simulator, and whether noting its calls changes it."""
 
     @asynccontextmanager
-    async def stage(self) -> AsyncIterator[Stage]:
-        clock = asyncio.get_running_loop().time
-        world = World(1, clock=clock)
-        filled = world.place(fate=Fate.INSTANT)
-        others = [world.place(fate=Fate.NEVER) for _ in range(5)]
-        await asyncio.sleep(1.0)
-        broker = SimulatedBroker(world, page_size=self.PAGE, fills_page_size=self.PAGE)
-        yield Stage(
-            broker=RecordingBroker(broker, History(clock)),
-            open_id=others[0],
-            filled_id=filled,
-            unknown_id="00000000-0000-4000-8000-000000000000",
-        )
+    async def over(self, world: World) -> AsyncIterator[Broker]:
+        broker = RecordingBroker(SimulatedBroker(world), History(asyncio.get_running_loop().time))
+        yield broker
+        await broker.aclose()
 
 
-class TestSmallPages(TestSimulated):
-    """Six orders on pages of two."""
+class TestSmallPages(BrokerConformance):
+    """Pages of two orders and of five executions."""
 
-    PAGE = 2
+    @asynccontextmanager
+    async def over(self, world: World) -> AsyncIterator[Broker]:
+        broker = SimulatedBroker(world, page_size=2, fills_page_size=5)
+        yield broker
+        await broker.aclose()
+
+
+class TestPushing(BrokerConformance):
+    """With the feed of trade updates beside the reads."""
+
+    SEEDS = (2,)
+
+    @asynccontextmanager
+    async def over(self, world: World) -> AsyncIterator[Broker]:
+        broker = SimulatedBroker(world, stream=True)
+        yield broker
+        await broker.aclose()

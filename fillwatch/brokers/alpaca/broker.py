@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -29,11 +29,13 @@ from fillwatch.brokers.base import (
     SubmitAnswer,
     Unknown,
 )
+from fillwatch.brokers.push import Event
 from fillwatch.core.errors import AmbiguousError, PermanentError
 from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import MAX_CLIENT_ORDER_ID, OrderRequest
 
 if TYPE_CHECKING:
+    from fillwatch.brokers.alpaca.stream import Stream
     from fillwatch.brokers.alpaca.transport import Transport
 
 _ORDERS = "/v2/orders"
@@ -71,7 +73,9 @@ class AlpacaBroker:
 
     def _begin(self, transport: Transport) -> None:
         self._transport = transport
-        self._caps = _CAPS
+        # A transport over something else than the network has no sockets beside it.
+        self._caps = replace(_CAPS, stream=not transport.is_wired)
+        self._stream: Stream | None = None
         self._absences = 0
 
     @classmethod
@@ -213,12 +217,31 @@ class AlpacaBroker:
         """`GET /v2/clock`."""
         return read.clock(await self._transport.ask("GET", "/v2/clock"))
 
+    def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        """Trade updates from the WebSocket at `stream_url`, as `Pushes.events` says; one iteration at a time.
+
+        Alpaca replays nothing, takes one connection of an account (alpacahq/alpaca-py issue 740), and answers further
+        ones with HTTP 429: then the pauses grow to a minute. An iteration that is left early should be closed with
+        `contextlib.aclosing`, or by `aclose`.
+        """
+        if self._stream is None:
+            # As with the HTTP library, only those who use it pay for importing it.
+            from fillwatch.brokers.alpaca.stream import Stream
+
+            self._stream = Stream(self.stream_url, self._transport.credentials)
+        return self._stream.events()
+
     def cost(self, operation: Operation) -> int:
         """One request each; the second one of a submit whose client order id is taken is rare and not counted."""
         return 1
 
     async def aclose(self) -> None:
-        """Let requests in flight finish (10 s at most), then free the sockets; a later call opens new ones."""
+        """End the events, let requests in flight finish (10 s at most), then free the sockets.
+
+        A later call opens new ones.
+        """
+        if self._stream is not None:
+            await self._stream.aclose()
         await self._transport.aclose()
 
 

@@ -59,6 +59,11 @@ class Transport:
         self._waiting: deque[Call] = deque()
         self._drains: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_wired(self) -> bool:
+        """Whether something else takes the network's place."""
+        return self._wire is not None
+
     async def ask(
         self,
         method: str,

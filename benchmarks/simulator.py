@@ -1,0 +1,177 @@
+"""What the offline broker costs: its start, one small request, and ten thousand open orders."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from http.client import HTTPConnection
+from threading import Barrier, Thread
+from types import MappingProxyType
+
+from fillwatch.core.orders import OrderRequest, Side
+from fillwatch.simulator import Call, Fate, Op, Query, World
+from fillwatch.simulator.clocks import Clock
+from fillwatch.simulator.draws import SYMBOLS
+
+COMMAND = (sys.executable, "-c", "from fillwatch.cli import main; main()", "simulate", "--json", "--port", "0")
+CLIENTS, REQUESTS = 4, 3_000
+OPEN = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A simulator in a process of its own. `started`: seconds until it could be asked."""
+
+    port: int
+    headers: Mapping[str, str]
+    process: int
+    started: float
+
+    def ask(self, method: str, path: str, body: object = None) -> bytes:
+        """The body of one answer."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30.0)
+        connection.request(method, path, None if body is None else json.dumps(body), dict(self.headers))
+        said = connection.getresponse().read()
+        connection.close()
+        return said
+
+
+@contextmanager
+def served(*options: str) -> Iterator[Served]:
+    """The command `fillwatch simulate`, until the block is left."""
+    began = time.perf_counter()
+    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            started = time.perf_counter() - began
+            yield Served(
+                port=int(said["url"].rpartition(":")[2]),
+                headers={"APCA-API-KEY-ID": said["key"], "APCA-API-SECRET-KEY": said["secret"]},
+                process=process.pid,
+                started=started,
+            )
+        finally:
+            process.terminate()
+
+
+def start() -> Iterator[str]:
+    """From the command to the line that says where it is."""
+    times, used = [], []
+    for _ in range(5):
+        with served() as broker:
+            times.append(broker.started)
+            used.append(_cpu(broker.process))
+    yield f"{min(times):6.2f} s start-up (aim: below 1 s), {min(used):.2f} s of it work; the worst {max(times):.2f} s"
+
+
+def requests() -> Iterator[str]:
+    """One order looked at again and again, over connections that are kept, the server on one core of its own."""
+    with served("--limit", "0", "--seed", "1") as broker:
+        order_id = json.loads(broker.ask("POST", "/sim/orders", {"orders": [{"fate": "never"}]}))["orders"][0]
+        headers = "".join(f"{name}: {value}\r\n" for name, value in broker.headers.items())
+        request = f"GET /v2/orders/{order_id} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
+        rates = []
+        for _ in range(3):
+            used, began = _cpu(broker.process), time.perf_counter()
+            _storm(broker.port, request)
+            wall, used = time.perf_counter() - began, _cpu(broker.process) - used
+            rates.append((CLIENTS * REQUESTS / (used or wall), CLIENTS * REQUESTS / wall))
+    by_cpu, by_wall = max(rates)
+    yield f"{by_cpu:6.0f} single-order GETs for each second of one core (aim: 2,000)"
+    yield f"{by_wall:6.0f} a second by the clock on the wall, other load and the clients included"
+
+
+def _cpu(process: int) -> float:
+    """Seconds of processor time that a process has used; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _storm(port: int, request: bytes) -> None:
+    gate = Barrier(CLIENTS)
+
+    def client() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            gate.wait()
+            for _ in range(REQUESTS):
+                connection.sendall(request)
+                said = connection.recv(65_536)
+                head, _, body = said.partition(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                while len(body) < length:
+                    body += connection.recv(65_536)
+                assert head.startswith(b"HTTP/1.1 200"), head
+
+    clients = [Thread(target=client) for _ in range(CLIENTS)]
+    for each in clients:
+        each.start()
+    for each in clients:
+        each.join()
+
+
+def crowd() -> Iterator[str]:
+    """Ten thousand limit orders that rest far from the market, which moves on all the while."""
+    clock = Clock()
+    world = World(1, clock=clock, requests_per_minute=None, fate=Fate.MARKET)
+    tracemalloc.start()
+    began = time.perf_counter()
+    for number in range(OPEN):
+        request = OrderRequest(
+            symbol=SYMBOLS[number % len(SYMBOLS)],
+            side=Side.BUY,
+            qty=Decimal(1),
+            order_type="limit",
+            limit_price=Decimal("1.00") + Decimal(number % 100) / 100,
+            time_in_force="gtc",
+        )
+        world.place(request)
+    clock.move_to(1.0)
+    world.advance()
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    placed = time.perf_counter() - began
+    yield f"{used / OPEN / 1000:6.1f} kB an open order, {used / 1e6:.0f} MB for {OPEN:,} ({placed:.1f} s to place)"
+    began = time.perf_counter()
+    clock.move_to(61.0)
+    world.advance()
+    yield f"{(time.perf_counter() - began) / 60 * 1e6:6.0f} µs for a second of prices of {len(SYMBOLS)} symbols"
+    pages = []
+    for status in ("open", "all"):
+        began = time.perf_counter()
+        answer = world.receive(Call(op=Op.LIST, query=Query(status=status, limit=500))).answer
+        assert len(answer.versions) == 500
+        pages.append(time.perf_counter() - began)
+    yield f"{pages[0] * 1e3:6.1f} ms a page of 500 open orders among {OPEN:,}, all statuses {pages[1] * 1e3:.1f} ms"
+
+
+def crowd_over_http() -> Iterator[str]:
+    """The same page, as a client gets it."""
+    with served("--limit", "0", "--seed", "1") as broker:
+        broker.ask("POST", "/sim/orders", {"populate": OPEN, "fates": "never"})
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            page = json.loads(broker.ask("GET", "/v2/orders?status=open&limit=500"))
+            times.append(time.perf_counter() - began)
+            assert len(page) == 500
+        yield f"{min(times) * 1e3:6.1f} ms a page of 500 of {OPEN:,} over HTTP"
+
+
+BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType(
+    {"start": start, "requests": requests, "crowd": crowd, "crowd_http": crowd_over_http}
+)

@@ -1,0 +1,255 @@
+"""One connection to the trade updates: opened, authenticated, listened to, and given up when it shows no life.
+
+The one module that touches the WebSocket library. The client speaks first; nothing is replayed (facts: Alpaca's
+"Websocket Streaming" page, alpacahq/Alpaca-API issue 94).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from fillwatch.brokers.alpaca import frames
+from fillwatch.brokers.alpaca.frames import TRADE_UPDATES
+from fillwatch.brokers.alpaca.inbox import Inbox
+from fillwatch.brokers.alpaca.keys import Credentials, Scheme
+from fillwatch.brokers.alpaca.updates import Rest
+from fillwatch.brokers.pauses import Loss
+from fillwatch.brokers.push import Connected, Heartbeat
+
+#: Bytes of one frame: hundreds of times the largest trade update, that of a multi-leg order. A longer one ends the
+#: connection, for it would have to be kept whole to be read.
+LONGEST_FRAME = 2**20
+#: Frames that the library keeps before it stops reading; ours are taken from it at once.
+_QUEUE = 1024
+#: What the HTTP status of a refused upgrade means; any other: it could not be made.
+_REFUSALS = {401: Loss.KEYS, 403: Loss.KEYS, 429: Loss.TAKEN}
+#: Seconds by which a wake-up may be late before the loop, and not the broker, is taken for the one that slept.
+_LATE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """In seconds. `opening`: until the subscription is acknowledged. `ping`: between two of our pings.
+
+    `silence`: without a frame and without a pong until the connection is given up. `closing`: for a farewell.
+    """
+
+    opening: float = 10.0
+    ping: float = 5.0
+    silence: float = 15.0
+    closing: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Why a connection is over. `stood`: for how many seconds it was of use."""
+
+    loss: Loss
+    reason: str
+    stood: float = 0.0
+
+
+class _OwnWayOnly(connect):
+    """Follows no redirect: it could lead the keys to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class _GaveUp(Exception):
+    """The connection is over by our own decision."""
+
+    def __init__(self, reason: str, loss: Loss = Loss.BROKEN) -> None:
+        super().__init__(reason)
+        self.loss = loss
+
+
+class Line:
+    """One connection. `newer_form`: authenticate by the newer form first (facts: both have been seen to work)."""
+
+    def __init__(
+        self, url: str, credentials: Credentials, inbox: Inbox, patience: Patience, *, newer_form: bool = False
+    ) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._inbox = inbox
+        self._patience = patience
+        self._forms = (_newer_form, _usual_form) if newer_form else (_usual_form, _newer_form)
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._heard = 0.0
+
+    async def run(self) -> Lost:
+        """Be connected for as long as it goes, and put what comes into the inbox."""
+        try:
+            await self._run()
+        except _GaveUp as error:
+            return self._lost(str(error), error.loss)
+        except InvalidStatus as error:
+            status = error.response.status_code
+            return self._lost(f"HTTP {status} at the upgrade", _REFUSALS.get(status, Loss.BROKEN))
+        except ConnectionClosed as error:
+            # What the broker says as its reason may hold anything, our keys included; its code may not.
+            told = f"with code {error.rcvd.code}" if error.rcvd is not None else "without a word"
+            return self._lost(f"the connection was closed {told}")
+        except TimeoutError:
+            return self._lost(f"no answer within {self._patience.opening:g} s")
+        except (WebSocketException, OSError, EOFError, UnicodeError) as error:
+            return self._lost(f"the connection could not be made or broke ({type(error).__name__})")
+
+    def _lost(self, reason: str, loss: Loss = Loss.BROKEN) -> Lost:
+        stood = 0.0 if self._since is None else self._loop.time() - self._since
+        return Lost(loss=loss, reason=reason, stood=stood)
+
+    async def _run(self) -> NoReturn:
+        deadline = self._loop.time() + self._patience.opening
+        async with asyncio.timeout_at(deadline):
+            socket = await _OwnWayOnly(
+                self._url,
+                additional_headers={"Content-Type": "application/json"},  # and not application/msgpack
+                user_agent_header="fillwatch",
+                compression=None,  # a trade update is small; unpacking would be a door for frames that are not
+                proxy=None,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=self._patience.closing,
+                max_size=LONGEST_FRAME,
+                max_queue=_QUEUE,
+                logger=_silent(),
+            )
+        try:
+            async with asyncio.timeout_at(deadline):
+                early = await self._subscribe(socket)
+            self._since = self._heard = self._loop.time()
+            self._inbox.put(self._heard, Connected(as_of=self._heard))
+            for raw in early:
+                self._inbox.put(self._heard, raw)
+            await self._listen(socket)
+        finally:
+            await self._hang_up(socket)
+
+    async def _subscribe(self, socket: ClientConnection) -> list[bytes]:
+        """Show the keys and ask for the trade updates; such of them as have come before the acknowledgement."""
+        for form in self._forms if self._credentials.scheme is Scheme.KEYS else (_usual_form,):
+            await socket.send(form(self._credentials), text=True)
+            answer = await _answer(socket, "authorization", [])
+            if answer.status == "authorized":
+                break
+        else:
+            raise _GaveUp("the keys were refused", Loss.KEYS)
+        await socket.send(_LISTEN, text=True)
+        early: list[bytes] = []
+        answer = await _answer(socket, "listening", early)
+        if TRADE_UPDATES not in (answer.streams or ()):
+            raise _GaveUp("the broker does not offer trade updates to this account")
+        return early
+
+    async def _listen(self, socket: ClientConnection) -> NoReturn:
+        """Put frames into the inbox, ping, and give up when nothing is heard."""
+        clock, patience = self._loop.time, self._patience
+        ping_at = self._heard + patience.ping
+        while True:
+            check_at = min(ping_at, self._heard + patience.silence)
+            try:
+                async with asyncio.timeout_at(check_at) as until:
+                    while True:
+                        raw = await socket.recv(decode=False)
+                        self._heard = clock()
+                        if raw[:64].find(b"trade_updates") < 0:
+                            _heed(raw)
+                        self._inbox.put(self._heard, raw)
+                        if self._inbox.is_full:
+                            await self._inbox.room()
+            except TimeoutError:
+                if not until.expired():
+                    raise
+            now = clock()
+            if self._inbox.is_full:
+                self._heard = now  # it is we who do not listen
+            elif now - check_at > _LATE:
+                self._heard = max(self._heard, now - patience.silence + patience.ping)
+            if now - self._heard >= patience.silence:
+                socket.transport.abort()
+                raise _GaveUp(f"nothing was heard for {patience.silence:g} s, not even an answer to a ping")
+            if now >= ping_at:
+                ping_at = now + patience.ping
+                await self._ping(socket)
+
+    async def _ping(self, socket: ClientConnection) -> None:
+        try:
+            async with asyncio.timeout(self._patience.closing):
+                pong = await socket.ping()
+        except TimeoutError:
+            return  # the way out is blocked; if it stays so, silence will tell
+        asyncio.ensure_future(pong).add_done_callback(self._ponged)
+
+    def _ponged(self, pong: asyncio.Future[float]) -> None:
+        if not pong.cancelled() and pong.exception() is None:
+            self._heard = self._loop.time()
+            self._inbox.put(self._heard, Heartbeat(as_of=self._heard))
+
+    async def _hang_up(self, socket: ClientConnection) -> None:
+        """Say farewell, but not for long."""
+        try:
+            async with asyncio.timeout(2 * self._patience.closing):
+                await socket.close()
+        except TimeoutError:
+            pass
+        finally:
+            socket.transport.abort()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience.closing):
+                    await socket.wait_closed()
+
+
+_LISTEN = msgspec.json.encode({"action": "listen", "data": {"streams": [TRADE_UPDATES]}})
+
+
+def _usual_form(credentials: Credentials) -> bytes:
+    """`authenticate`, with a pair of keys or an OAuth token. The keys are unwrapped here and in the next, only."""
+    if credentials.key_id is None:
+        shown = {"oauth_token": credentials.secret.reveal()}
+    else:
+        shown = {"key_id": credentials.key_id.reveal(), "secret_key": credentials.secret.reveal()}
+    return msgspec.json.encode({"action": "authenticate", "data": shown})
+
+
+def _newer_form(credentials: Credentials) -> bytes:
+    """`auth`, with the keys beside it."""
+    key = "" if credentials.key_id is None else credentials.key_id.reveal()
+    return msgspec.json.encode({"action": "auth", "key": key, "secret": credentials.secret.reveal()})
+
+
+async def _answer(socket: ClientConnection, stream: str, early: list[bytes]) -> Rest:
+    """The next message of `stream`; trade updates that come before it are kept in `early`."""
+    while True:
+        raw = await socket.recv(decode=False)
+        frame = frames.read(raw)
+        if frame is not None and frame.stream == stream and frame.data is not None:
+            return frame.data
+        early.append(raw)
+
+
+def _heed(raw: bytes) -> None:
+    """Give up when the broker says, unasked, that we are not listening any more."""
+    frame = frames.read(raw)
+    if frame is None or frame.data is None:
+        return
+    unsubscribed = frame.stream == "listening" and TRADE_UPDATES not in (frame.data.streams or ())
+    if unsubscribed or (frame.stream == "authorization" and frame.data.status != "authorized"):
+        raise _GaveUp("the broker has ended the subscription")
+
+
+def _silent() -> logging.Logger:
+    """A logger of the library's that nobody can turn up: at DEBUG it logs what is sent, keys included."""
+    logger = logging.Logger("fillwatch.websockets", logging.CRITICAL)
+    logger.addHandler(logging.NullHandler())
+    return logger
