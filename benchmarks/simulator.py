@@ -150,13 +150,15 @@ def crowd() -> Iterator[str]:
     clock.move_to(61.0)
     world.advance()
     yield f"{(time.perf_counter() - began) / 60 * 1e6:6.0f} µs for a second of prices of {len(SYMBOLS)} symbols"
-    pages = []
-    for status in ("open", "all"):
-        began = time.perf_counter()
-        answer = world.receive(Call(op=Op.LIST, query=Query(status=status, limit=500))).answer
-        assert len(answer.versions) == 500
-        pages.append(time.perf_counter() - began)
+    pages = [min(_page(world, status) for _ in range(3)) for status in ("open", "all")]
     yield f"{pages[0] * 1e3:6.1f} ms a page of 500 open orders among {OPEN:,}, all statuses {pages[1] * 1e3:.1f} ms"
+
+
+def _page(world: World, status: str) -> float:
+    began = time.perf_counter()
+    answer = world.receive(Call(op=Op.LIST, query=Query(status=status, limit=500))).answer
+    assert len(answer.versions) == 500
+    return time.perf_counter() - began
 
 
 def crowd_over_http() -> Iterator[str]:

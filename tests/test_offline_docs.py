@@ -110,6 +110,11 @@ def test_the_adapter_is_held_to_the_kit(pytester: pytest.Pytester) -> None:
     assert "failed" not in outcomes
 
 
+def test_the_example_is_a_test_module_too(pytester: pytest.Pytester) -> None:
+    shutil.copy(PAGE.parent.parent / "examples" / "test_your_alpaca_bot.py", pytester.path)
+    pytester.runpytest_inprocess("--strict-markers", *OPTIONS).assert_outcomes(passed=1)
+
+
 def test_the_file_is_a_scenario(tmp_path: Path) -> None:
     [code] = blocks("toml")
     path = tmp_path / "monday.toml"

@@ -21,7 +21,11 @@ _INSTALLED = any(point.value == "pytest_fillwatch" for point in entry_points(gro
 
 #: Where fillwatch is not installed the plugin is named instead of found.
 NAMED = () if _INSTALLED else ("-p", "pytest_fillwatch")
-OPTIONS = (*NAMED, "-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
+#: schemathesis is used as a library; its plugin would cost every inner run a second.
+OPTIONS = (
+    *(*NAMED, "-p", "no:cacheprovider", "-p", "no:schemathesis"),
+    *("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function"),
+)
 
 
 def run(pytester: pytest.Pytester, source: str, *, mode: str = "strict", **outcomes: int) -> str:

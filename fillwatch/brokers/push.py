@@ -23,7 +23,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """The connection stands, but something was lost on it: a frame that could not be read, an event without an order."""
+    """The connection stands, but something was lost on it: a frame that could not be read, or an event of no order."""
 
     reason: str
     as_of: float

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from fillwatch.core.belief import OrderBelief
-from fillwatch.core.evidence import Evidence, Executed, Missing, Seen, Unanswered
+from fillwatch.core.evidence import PUSHED, Evidence, Executed, Missing, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot, OrderStatus
 from fillwatch.core.results import Transition
 from fillwatch.core.tape import ZERO
@@ -23,13 +23,18 @@ LONGEST = 1_000
 
 
 class OrderChain:
-    """The beliefs of an order and its successors. `tape_as_of`: since when the tape was last read to its end."""
+    """The beliefs of an order and its successors.
 
-    __slots__ = ("_links", "tape_as_of")
+    `tape_as_of`: when the tape that was last read to its end was asked for; `read_as_of`: when the link at work was
+    last asked for and described.
+    """
+
+    __slots__ = ("_links", "read_as_of", "tape_as_of")
 
     def __init__(self, order_id: str) -> None:
         self._links = [OrderBelief(order_id)]
         self.tape_as_of = -math.inf
+        self.read_as_of = -math.inf
 
     def absorb(self, evidence: Evidence) -> tuple[Transition, ...]:
         """Take in evidence of any link; what changed."""
@@ -46,6 +51,8 @@ class OrderChain:
         for link in self._links:
             if link.order_id == order_id:
                 changes = link.absorb(evidence)
+                if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
+                    self.read_as_of = max(self.read_as_of, evidence.as_of)
                 break
         self._grow()
         return changes

@@ -171,7 +171,7 @@ class Course:
         """
         if not self.seen_alive or self.chain.current.is_complete:
             return False
-        return self.chain.tape_as_of < self.end_seen if has_tape else self.chain.seen_as_of <= self.end_seen
+        return self.chain.tape_as_of < self.end_seen if has_tape else self.chain.read_as_of <= self.end_seen
 
     def _conclude(self) -> tuple[FillOutcome, str | None]:
         chain = self.chain

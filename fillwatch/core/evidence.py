@@ -30,6 +30,10 @@ class Route(StrEnum):
     SUBMIT = "submit"
 
 
+#: Routes that tell by themselves. What they tell may be older than the moment it arrives: it answers no question.
+PUSHED = frozenset({Route.STREAM, Route.EVENTS})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """The broker described the order."""

@@ -59,7 +59,8 @@ class Outlook:
     """What is to be read, in numbers.
 
     `due`: orders due that the list shows; `strays`: orders due that it does not. `shown`: watched and audited orders
-    that the list shows; `exposed`: those of them whose result is still to come and of which nothing tells but reads.
+    that the list shows; `exposed`: those of them whose result is still to come and of which nothing tells
+    reliably but reads.
     `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is under way; `paging`: its next page
     was asked for just now. `tape_wanted`: somebody waits for the tape; `tape_due`: its turn has come, `leftover`: a
     token can be spent on something else without delaying its next. `urgent`: somebody waits for a look. `spare`: a

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fillwatch.core.chain import OrderChain
 from fillwatch.core.config import AtTimeout, FillDetectionConfig, PartialFills
 from fillwatch.core.course import Course, Terms
-from fillwatch.core.evidence import Evidence, Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import PUSHED, Evidence, Executed, Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.results import ConsistencyResult, FillResult, Transition
 from fillwatch.core.schedule import audit_interval, interval
 from fillwatch.core.tape import ZERO
@@ -212,7 +212,7 @@ class Case:
         if question is None or question.answer is not None or evidence.as_of < question.since:
             return
         match evidence:
-            case Seen() if evidence.order.order_id == question.order_id:
+            case Seen() if evidence.order.order_id == question.order_id and evidence.route not in PUSHED:
                 question.answer = evidence
             case Missing() if evidence.order_id == question.order_id and evidence.route is Route.ORDER:
                 question.answer = evidence

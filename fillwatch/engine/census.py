@@ -18,7 +18,7 @@ HOT = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """Cases that the list shows: `live`, `audited`; `exposed`: live ones of which nothing tells but reads.
+    """Cases that the list shows: `live`, `audited`; `exposed`: live ones of which nothing tells reliably but reads.
 
     `hot`: whether an exposed one is likely to have news at any moment.
     """
@@ -32,9 +32,9 @@ class Census:
 class Counter:
     """Counts the cases of an index; when there are many the last count is good for a while."""
 
-    def __init__(self, index: Index, covers: Callable[[Case], bool]) -> None:
+    def __init__(self, index: Index, relieved: Callable[[Case], bool]) -> None:
         self._index = index
-        self._covers = covers
+        self._relieved = relieved
         self._last = Census()
         self._taken = -math.inf
 
@@ -48,7 +48,7 @@ class Counter:
     def _count(self, now: float) -> Census:
         shown = [case for case in self._index if case.is_listed]
         live = [case for case in shown if case.is_live]
-        exposed = [case for case in live if not self._covers(case)]
+        exposed = [case for case in live if not self._relieved(case)]
         return Census(
             live=len(live),
             audited=sum(case.is_audited for case in shown),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
@@ -27,7 +28,8 @@ class FillDetectionEngine:
     """Watches orders of one broker account: `async with FillDetectionEngine(broker, config) as engine:`.
 
     `broker` is a `Broker` or an alpaca-py `TradingClient`; the engine closes it at the end. `on_discrepancy` is called
-    (plain or async) with a `ConsistencyResult` when the broker's position stays different from ours.
+    (plain or async) with a `ConsistencyResult` when the broker's position stays different from ours. `rng`: for the
+    jitter of retries.
 
     Entering raises `KeysRefused` if the broker refuses the keys; a broker that does not answer is waited for while
     watching. Leaving touches no order: unfinished watches raise `EngineClosed`. An engine belongs to the event loop
@@ -35,11 +37,17 @@ class FillDetectionEngine:
     """
 
     def __init__(
-        self, broker: object, config: FillDetectionConfig | None = None, *, on_discrepancy: Hook | None = None
+        self,
+        broker: object,
+        config: FillDetectionConfig | None = None,
+        *,
+        on_discrepancy: Hook | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.broker = _adapted(broker)
         self._config = config or FillDetectionConfig()
         self._on_discrepancy = on_discrepancy
+        self._rng = rng or random.Random()
         self._office: Office | None = None
         self._group = asyncio.TaskGroup()
         self._thread = 0
@@ -50,7 +58,7 @@ class FillDetectionEngine:
             raise RuntimeError("this engine was entered before; make a new one")
         self._thread = threading.get_ident()
         await self._group.__aenter__()
-        office = self._office = Office(self.broker, self._config, self._on_discrepancy, self._group)
+        office = self._office = Office(self.broker, self._config, self._on_discrepancy, self._rng, self._group)
         opened = False
         try:
             await office.open()

@@ -12,7 +12,7 @@ import math
 from decimal import Decimal
 
 from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
-from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.core.evidence import PUSHED, Executed, Seen
 from fillwatch.core.loss import LossMeter
 from fillwatch.core.results import Transition
 from fillwatch.core.tape import ZERO
@@ -24,10 +24,10 @@ from fillwatch.engine.index import Index
 from fillwatch.engine.tape_feed import TapeReader
 from fillwatch.logs import plain_logger
 
-#: Routes that tell by themselves.
-PUSHED = frozenset({Route.STREAM, Route.EVENTS})
 #: Seconds that an event may come after a read that told the same before it counts as lost.
 GRACE = 1.0
+#: A feed that has to be audited more often than this, in seconds, spares no reads at all.
+RELIEF = 2.0
 #: Batches after which everybody else has a turn, however many lie ready.
 BREATH = 64
 #: Seconds between two repairs, however many gaps there are.
@@ -64,6 +64,10 @@ class Feed:
     def covers(self, case: Case) -> bool:
         """Whether whatever happens to the case will be told, unless it is lost."""
         return case.chain.seen_as_of >= self._since
+
+    def relieves(self, case: Case) -> bool:
+        """Whether reads of the case can wait: it is covered, by a feed that loses next to nothing."""
+        return self.covers(case) and self.meter.audit_interval >= RELIEF
 
     def audit_interval(self, case: Case) -> float:
         """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from types import MappingProxyType
 
 from fillwatch.brokers.base import Broker
@@ -38,7 +39,12 @@ class Office:
     """The engine's inside, made on entering it."""
 
     def __init__(
-        self, broker: Broker, config: FillDetectionConfig, on_discrepancy: Hook | None, group: asyncio.TaskGroup
+        self,
+        broker: Broker,
+        config: FillDetectionConfig,
+        on_discrepancy: Hook | None,
+        rng: random.Random,
+        group: asyncio.TaskGroup,
     ) -> None:
         self.config = config
         self._broker = broker
@@ -49,7 +55,7 @@ class Office:
         self.book = PositionBook(lag=broker.caps.position_lag)
         self._reader = Reader(broker, self._wire, self._agenda, self.book)
         self._recovery = ErrorRecoveryManager(
-            self._wire, max_retries=config.max_retries, backoff_base=config.retry_backoff_base
+            self._wire, max_retries=config.max_retries, backoff_base=config.retry_backoff_base, rng=rng
         )
         self.final_check = FinalVerificationHandler(broker, self._reader, self._agenda, self._recovery)
         self._holdings = Holdings(broker, self._wire, self.book, self._reader.tape, on_discrepancy)

@@ -52,7 +52,7 @@ class Reader:
         self.list = ListReader(broker, self.index, self.dues, self.tape)
         pushes = broker if broker.caps.stream and isinstance(broker, Pushes) else None
         self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda)
-        self._counter = Counter(self.index, self.feed.covers)
+        self._counter = Counter(self.index, self.feed.relieves)
         self._last = Read.NOTHING
         self._paced_at = -math.inf
         self._chosen: list[Read] = []

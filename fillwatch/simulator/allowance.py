@@ -21,13 +21,17 @@ from fillwatch.simulator.summary import buying_power, cents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """An order that somebody would like to stand at clock second `t`, in place of `old` if there is such a one."""
+    """An order that somebody would like to stand at clock second `t`, in place of `old` if there is such a one.
+
+    `intent` is what they say that it does to the position, e.g. "sell_to_close"; "" if they do not say.
+    """
 
     account: Account
     request: OrderRequest
     asset: Asset
     t: float
     old: Record | None = None
+    intent: str = ""
 
     @property
     def held(self) -> Decimal:
@@ -77,6 +81,13 @@ def insufficient(account: Account, symbol: str, side: Side, asked: Decimal, but:
         related_orders=[order.record.order_id for order in account.open_orders(symbol, side, but)],
         symbol=symbol,
     )
+
+
+def _intent(wish: Wish) -> Answer | None:
+    inferred = f"{wish.request.side}_to_{'close' if wish.closes else 'open'}"
+    if wish.intent in ("", inferred):
+        return None
+    return refusal(422, 42210000, f"position intent mismatch, inferred: {inferred}, specified: {wish.intent}")
 
 
 def _class(wish: Wish) -> Answer | None:
@@ -178,4 +189,4 @@ def _cost(wish: Wish) -> Decimal:
     return wish.shares * unit * multiplier(request.symbol)
 
 
-_RULES: tuple[Callable[[Wish], Answer | None], ...] = (_class, _short, _free_shares, _own_orders, _money)
+_RULES: tuple[Callable[[Wish], Answer | None], ...] = (_intent, _class, _short, _free_shares, _own_orders, _money)

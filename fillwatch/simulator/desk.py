@@ -86,6 +86,9 @@ class Desk:
         assert request is not None
         if request.client_order_id in self.market.by_client_id:
             return view.stream.choice(answers.DUPLICATE_CLIENT_ID)
+        known = asset(request.symbol)
+        if known is not None and known.symbol != request.symbol:  # a pair without its slash
+            request = replace(request, symbol=known.symbol)
         if (refused := self._refused(request, call.terms, now)) is not None:
             return refused
         return self.accept(request, call.terms, now, view)
@@ -106,7 +109,8 @@ class Desk:
         refused = rules.refused(request, known, terms)
         if refused is not None or known is None:
             return refused
-        wish = allowance.Wish(account=self.books, request=request, asset=known, t=now, old=old)
+        intent = terms.position_intent
+        wish = allowance.Wish(account=self.books, request=request, asset=known, t=now, old=old, intent=intent)
         if (self.fate if old is None else old.plan.fate) is not Fate.MARKET:
             return allowance.too_dear(wish)
         price = self.books.price(request.symbol, now)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
 
 from fillwatch.core.orders import OrderRequest
 from fillwatch.simulator.answers import Answer, Query, refusal
 from fillwatch.simulator.assets import CRYPTO, EQUITY, LISTED, OPTION, Asset, asset, asset_id, listed
 from fillwatch.simulator.market import Market
+from fillwatch.simulator.session import Session
 from fillwatch.simulator.trading_days import next_trading_day
 
 #: The days that the calendar holds, and how many of them are shown when no end is named.
 FIRST, LAST = date(1970, 1, 1), date(2029, 12, 31)
+_HOURS = Session(always_open=False)
 _AUCTIONS = {
     "opg": "opg orders must be submitted after 7:00pm and before 9:28am",
     "cls": "cls orders must be submitted after 7:00pm and before 3:55pm",
@@ -33,18 +37,26 @@ def clock(market: Market, now: float) -> Answer:
 def calendar(market: Market, query: Query, now: float) -> Answer:
     """The days of trading; without bounds, all from 1970 to 2029."""
     start, end = max(query.start or FIRST, FIRST), min(query.end or LAST, LAST)
-    rows = (
+    return Answer(rows=_days(start, end) if start <= end else ())
+
+
+@lru_cache(maxsize=32)
+def _days(start: date, end: date) -> tuple[Mapping[str, object], ...]:
+    days = _HOURS.days(start, end)
+    if not days:
+        return ()
+    settled = (*(day.date for day in days[1:]), next_trading_day(days[-1].date).date)
+    return tuple(
         {
             "date": day.date,
             "open": f"{day.opens:%H:%M}",
             "close": f"{day.closes:%H:%M}",
             "session_open": f"{day.extended_opens:%H%M}",
             "session_close": f"{day.extended_closes:%H%M}",
-            "settlement_date": next_trading_day(day.date).date,
+            "settlement_date": next_day,
         }
-        for day in market.session.days(start, max(end, start - timedelta(days=1)))
+        for day, next_day in zip(days, settled, strict=True)
     )
-    return Answer(rows=tuple(rows))
 
 
 def too_late(market: Market, request: OrderRequest, now: float) -> Answer | None:

@@ -31,8 +31,8 @@ CREATE TABLE deeds (number INTEGER PRIMARY KEY, t REAL NOT NULL, what TEXT NOT N
 CREATE TABLE arrivals (number INTEGER PRIMARY KEY, t REAL NOT NULL, operation TEXT NOT NULL, method TEXT NOT NULL,
     target TEXT NOT NULL, status INTEGER NOT NULL, committed INTEGER NOT NULL, fault TEXT NOT NULL);
 """
-#: Requests that changed nothing are written out with the next one that did, or so many at a time.
-_BATCH = 200
+#: Requests that changed nothing are written out with the next one that did, or after so many of them or seconds.
+_BATCH, _SECONDS = 200, 1.0
 _CALL = "call"
 
 
@@ -49,6 +49,7 @@ class State:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._waiting = 0
+        self._written = 0.0
         self._standing: Mapping[str, Any] | None = None
         self._database = self._guarded(self._open)
         self.settings: Mapping[str, Any] = MappingProxyType(self._meta("settings") or {})
@@ -176,7 +177,7 @@ class State:
         self._waiting += 1
         if deed is not None:
             self._write(world, deed.t, _CALL, msgspec.json.encode(deed).decode())
-        elif self._waiting >= _BATCH:
+        elif self._waiting >= _BATCH or arrival.t - world.start - self._written >= _SECONDS:
             self._settle(world, arrival.t)
 
     def _write(self, world: World, t: float, what: str, data: str) -> None:
@@ -190,7 +191,7 @@ class State:
             self._put("standing", standing)
         self._put("clock", t - world.start)
         self._database.commit()
-        self._waiting = 0
+        self._waiting, self._written = 0, t - world.start
 
     def _meta(self, name: str) -> Any:  # noqa: ANN401 - what was put
         row = self._guarded(lambda: self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone())

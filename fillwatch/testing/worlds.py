@@ -119,6 +119,7 @@ class _Life:
         self._setting = setting
         self._over = over
         self._draw = Random(f"life/{seed}")
+        self._rng = Random(f"engine/{seed}")
         clock = asyncio.get_running_loop().time
         self._world = World(seed, clock=clock, faults=setting.faults, timeout=setting.config.timeout_seconds)
         self._history = History(clock)
@@ -127,7 +128,7 @@ class _Life:
         setting, history = self._setting, self._history
         placed = [] if setting.arriving else self._world.populate(self._orders, mix=setting.mix)
         async with self._over(self._world) as broker, asyncio.TaskGroup() as group:
-            async with FillDetectionEngine(RecordingBroker(broker, history), setting.config) as engine:
+            async with FillDetectionEngine(RecordingBroker(broker, history), setting.config, rng=self._rng) as engine:
                 follower = Follower(history, engine, group)
                 async with asyncio.TaskGroup() as callers:
                     for order in placed:

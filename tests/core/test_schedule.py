@@ -14,13 +14,14 @@ from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.schedule import (
     FIRST_AUDIT,
     LONGEST_AUDIT,
-    TAPES_PER_PAGE,
     Outlook,
     Read,
     audit_interval,
     cheapest,
     goes_on,
     interval,
+    is_leftover,
+    tape_period,
 )
 
 ORDER, PAGE, TAPE, NOTHING = Read.ORDER, Read.PAGE, Read.TAPE, Read.NOTHING
@@ -101,11 +102,14 @@ IDLE = Outlook(
     paging=False,
     tape=True,
     tape_wanted=False,
-    tapes=0,
+    tape_due=False,
+    leftover=True,
+    urgent=False,
     spare=False,
     last=NOTHING,
 )
 LONG = replace(IDLE, shown=1_200, exposed=1_200, pages=3)
+HIDING = replace(LONG, tape_due=True)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +134,19 @@ LONG = replace(IDLE, shown=1_200, exposed=1_200, pages=3)
         pytest.param(replace(IDLE, due=9, strays=1, paging=True), ORDER, id="a stray is on no page"),
         pytest.param(replace(IDLE, tape_wanted=True), TAPE, id="the tape is wanted"),
         pytest.param(replace(IDLE, tape_wanted=True, tape=False), NOTHING, id="there is no tape"),
-        pytest.param(replace(IDLE, tapes=9), NOTHING, id="one page shows all fills: no tape"),
-        pytest.param(LONG, TAPE, id="a long list hides fills: the tape"),
-        pytest.param(replace(LONG, lists=False), NOTHING, id="without a list it hides nothing"),
-        pytest.param(replace(LONG, exposed=0), NOTHING, id="nobody there to fill unnoticed"),
-        pytest.param(replace(LONG, tape=False), NOTHING, id="a long list, no tape"),
-        pytest.param(replace(LONG, due=9, last=TAPE, tapes=TAPES_PER_PAGE), PAGE, id="after four of the tape a page"),
-        pytest.param(replace(LONG, due=9, last=TAPE, tapes=TAPES_PER_PAGE - 1), TAPE, id="not before"),
-        pytest.param(replace(LONG, due=9, last=TAPE, tapes=1, pages=9), PAGE, id="of a long list every other"),
+        pytest.param(replace(IDLE, tape_due=True), NOTHING, id="one page shows all fills: no tape"),
+        pytest.param(HIDING, TAPE, id="a long list hides fills: the tape has its turn"),
+        pytest.param(replace(HIDING, due=9), TAPE, id="whatever is due"),
+        pytest.param(replace(HIDING, tape_due=False), NOTHING, id="not before its turn"),
+        pytest.param(replace(HIDING, lists=False), NOTHING, id="without a list it hides nothing"),
+        pytest.param(replace(HIDING, exposed=0), NOTHING, id="nobody there to fill unnoticed"),
+        pytest.param(replace(HIDING, tape=False), NOTHING, id="a long list, no tape"),
+        pytest.param(replace(HIDING, tape_due=False, due=9), PAGE, id="between two turns a page"),
+        pytest.param(replace(HIDING, tape_due=False, due=9, leftover=False), NOTHING, id="if a token is left over"),
+        pytest.param(replace(HIDING, tape_due=False, strays=1, leftover=False), NOTHING, id="strays as well"),
+        pytest.param(replace(HIDING, due=9, urgent=True), PAGE, id="who waits for a look does not wait for the tape"),
+        pytest.param(replace(HIDING, due=9, urgent=True, leftover=False), PAGE, id="nor for a token left over"),
+        pytest.param(replace(HIDING, tape_due=False, spare=True), NOTHING, id="no early looks then"),
         pytest.param(replace(IDLE, spare=True), PAGE, id="a token to spare looks early"),
         pytest.param(replace(IDLE, spare=True, shown=1, exposed=1), ORDER, id="a token to spare, one order"),
         pytest.param(replace(IDLE, spare=True, lists=False), ORDER, id="a token to spare, no list"),
@@ -148,16 +157,14 @@ def test_the_cheapest_read(outlook: Outlook, read: Read) -> None:
     assert cheapest(outlook) is read
 
 
-BUSY = replace(LONG, due=50, strays=3, sweeping=True, tape_wanted=True, pages=9)
+BUSY = replace(LONG, due=50, strays=3, sweeping=True, tape_wanted=True)
 
 
 def served(outlook: Outlook, count: int) -> list[Read]:
     reads = []
     for _ in range(count):
-        read = cheapest(outlook)
-        tapes = 0 if read is PAGE else outlook.tapes + (read is TAPE)
-        outlook = replace(outlook, last=read, tapes=tapes)
-        reads.append(read)
+        outlook = replace(outlook, last=cheapest(outlook))
+        reads.append(outlook.last)
     return reads
 
 
@@ -183,11 +190,21 @@ def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
     assert all({one, next_} == both for one, next_ in pairwise(reads))
 
 
-@pytest.mark.parametrize(("pages", "tapes"), [(2, TAPES_PER_PAGE), (3, TAPES_PER_PAGE), (4, 1), (20, 1)])
-def test_a_list_that_hides_fills_shares_with_the_tape(pages: int, tapes: int) -> None:
-    """A short one yields most to the tape, a long one half."""
-    reads = served(replace(LONG, due=50, pages=pages), 4 * (tapes + 1))
-    assert reads == ([TAPE] * tapes + [PAGE]) * 4
+@pytest.mark.parametrize(("pages", "seconds"), [(2, 0.4), (3, 0.4), (4, 0.68), (20, 0.68)])
+def test_the_tape_has_most_beside_a_short_list_and_half_beside_a_long_one(pages: int, seconds: float) -> None:
+    """Seconds between its turns at 2.94 requests a second: 85 % and 50 % of them."""
+    assert tape_period(1 / 0.34, pages) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "left"),
+    [(0.9, 9.0, False), (1.0, 0.9, False), (1.0, 1.0, True), (2.0, 0.4, False), (2.0, 0.5, True), (3.0, 0.0, True)],
+)
+def test_a_token_is_left_over_if_there_are_two_when_the_tape_has_its_turn(
+    tokens: float, seconds: float, *, left: bool
+) -> None:
+    """At two a second: one for the tape and one for whatever comes between."""
+    assert is_leftover(tokens, 2.0, seconds) is left
 
 
 @given(
@@ -203,20 +220,25 @@ def test_a_list_that_hides_fills_shares_with_the_tape(pages: int, tapes: int) ->
         paging=st.booleans(),
         tape=st.booleans(),
         tape_wanted=st.booleans(),
-        tapes=st.integers(0, 5),
+        tape_due=st.booleans(),
+        leftover=st.booleans(),
+        urgent=st.booleans(),
         spare=st.booleans(),
         last=st.sampled_from(list(Read)),
     )
 )
 def test_what_is_due_is_always_asked_for(outlook: Outlook) -> None:
-    """Nothing is sent only if nothing is wanted, or a page that may show it is on its way.
+    """Nothing is sent only if nothing is wanted, or tokens are scarce, or a page that may show it is on its way.
 
     No read the broker does not offer is sent for what is due.
     """
     read = cheapest(outlook)
-    if outlook.strays or (outlook.tape and outlook.tape_wanted):
+    if outlook.tape and outlook.tape_wanted:
         assert read is not NOTHING
-    if not outlook.paging and (outlook.due or outlook.sweeping):
+    free = outlook.leftover or outlook.urgent
+    if free and outlook.strays:
+        assert read is not NOTHING
+    if free and not outlook.paging and (outlook.due or outlook.sweeping):
         assert read is not NOTHING
     if not outlook.tape:
         assert read is not TAPE

@@ -125,9 +125,9 @@ def test_follow_spreads_what_remains_and_takes_off_what_is_in_flight() -> None:
     assert (meter.level(111.0), meter.still_until) == (1, 120)
 
 
-def test_is_ample_when_a_token_would_be_lost() -> None:
+def test_is_ample_a_little_below_the_brim() -> None:
     meter = Meter(TERMS, 0.0)
-    assert [meter.is_ample(now) for now in (0, 4.4, 4.5)] == [False, False, True]
+    assert [meter.is_ample(now) for now in (0, 3.2, 3.3, 9)] == [False, False, True, True]
     for _ in range(10):
         meter.take(5.0)
     assert not meter.is_ample(50.0)

@@ -184,6 +184,27 @@ def test_an_order_is_shown_as_it_was_sent(fields: dict[str, Any], shown: dict[st
     assert None not in (made.get("expires_at", ""), made.get("position_intent", "")), "left out rather than null"
 
 
+def test_a_pair_without_its_slash_is_the_same_pair() -> None:
+    caller = Caller().price("BTC/USD", "100")
+    made = caller.order(symbol="BTCUSD", qty="1", time_in_force="gtc")
+    assert made["symbol"] == "BTC/USD"
+    caller.order(symbol="BTC/USD", qty="1", time_in_force="gtc")
+    caller.after(1.0)
+    assert [(row["symbol"], row["qty"]) for row in caller.get("/v2/positions")] == [("BTCUSD", "2")]
+
+
+def test_an_intent_must_be_what_the_order_does() -> None:
+    caller = Caller().price("AAPL", "100")
+    status, answer = caller.post(side="sell", position_intent="sell_to_close")
+    assert (status, answer["message"]) == (
+        422,
+        "position intent mismatch, inferred: sell_to_open, specified: sell_to_close",
+    )
+    caller.bought("10")
+    assert caller.post(side="sell", position_intent="sell_to_open")[0] == 422
+    assert caller.order(side="sell", position_intent="sell_to_close")["position_intent"] == "sell_to_close"
+
+
 def test_a_bracket_is_answered_with_its_legs() -> None:
     made = Caller().price("AAPL", "100").order(order_class="bracket", **EXITS)
     assert [(leg["type"], leg["side"], leg["status"]) for leg in made["legs"]] == [

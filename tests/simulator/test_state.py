@@ -119,6 +119,20 @@ def test_what_was_committed_before_a_crash_is_there(tmp_path: Path) -> None:
     second.close()
 
 
+def test_after_a_crash_it_goes_on_within_a_second_of_the_last_request(tmp_path: Path) -> None:
+    path = tmp_path / "kept.state"
+    first = Kept(path)
+    first.world.receive(Call(op=Op.SUBMIT, order=an_order()))
+    for _ in range(20):
+        first.clock.move_to(first.clock() + 0.7)
+        first.world.receive(Call(op=Op.CLOCK))
+    first.state.close()
+    second = Kept(path, resume=True)
+    assert 13.0 <= second.clock() <= 14.0
+    assert len(second.world.ledger.arrivals) >= 20
+    second.close()
+
+
 def test_when_it_can_be_kept_no_longer_that_is_said_once_and_the_answer_is_given(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept.state")
     kept.state.close()

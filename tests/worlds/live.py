@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from fillwatch.core.config import FillDetectionConfig
@@ -53,7 +54,7 @@ async def live(
     place = World(seed, clock=clock, faults=faults, **({"timeout": chosen.timeout_seconds} | world))
     broker = RecordingBroker(SimulatedBroker(place, page_size=page_size, stream=stream), history)
     async with asyncio.TaskGroup() as group:
-        async with FillDetectionEngine(broker, chosen) as engine:
+        async with FillDetectionEngine(broker, chosen, rng=Random(seed)) as engine:
             yield Live(world=place, engine=engine, follower=Follower(history, engine, group), history=history)
             history.write("engine", "close", Phase.INVOKE)
         history.write("engine", "close", Phase.OK)

@@ -36,8 +36,6 @@ class TestSmallPages(BrokerConformance):
 class TestPushing(BrokerConformance):
     """With the feed of trade updates beside the reads."""
 
-    SEEDS = (2,)
-
     @asynccontextmanager
     async def over(self, world: World) -> AsyncIterator[Broker]:
         broker = SimulatedBroker(world, stream=True)

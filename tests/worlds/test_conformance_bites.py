@@ -209,6 +209,8 @@ class BelievesInSilence(Pushing):
 
 def kit_for(defect: type[Defective]) -> BrokerConformance:
     class Kit(BrokerConformance):
+        ORDERS = 24
+
         @asynccontextmanager
         async def over(self, world: World) -> AsyncIterator[Broker]:
             yield defect(world)

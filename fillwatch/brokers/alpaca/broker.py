@@ -55,7 +55,8 @@ class AlpacaBroker:
     """One Alpaca account, by its keys.
 
     Making one needs no running loop and opens nothing; the first call does. It may be used in one event loop at a
-    time. `base_url` decides between paper and live; the live host also needs `live=True`, and nothing else takes it.
+    time. `replay`: read `/v2/events/trades` beside the WebSocket, if the account has it; each connection to it costs a
+    request. `base_url` decides between paper and live; the live host also needs `live=True`, and nothing else takes it.
     Raises `ValueError`, never showing the secret, for keys that cannot be right and for addresses that are neither
     https nor this machine.
     """
@@ -67,11 +68,14 @@ class AlpacaBroker:
         base_url: str = PAPER_URL,
         stream_url: str | None = None,
         live: bool = False,  # noqa: FBT001, FBT002  # the public contract's signature
+        *,
+        replay: bool = False,
     ) -> None:
         credentials = Credentials.keys(api_key, secret_key)
-        self._begin(_transport(Endpoint.check(base_url, stream_url, live=live), credentials))
+        self._begin(_transport(Endpoint.check(base_url, stream_url, live=live), credentials), replay=replay)
 
-    def _begin(self, transport: Transport) -> None:
+    def _begin(self, transport: Transport, *, replay: bool = False) -> None:
+        self._replay = replay
         self._transport = transport
         # A transport over something else than the network has no sockets beside it.
         self._caps = replace(_CAPS, stream=not transport.is_wired)
@@ -226,9 +230,12 @@ class AlpacaBroker:
         """
         if self._stream is None:
             # As with the HTTP library, only those who use it pay for importing it.
+            from fillwatch.brokers.alpaca.replay import Replay
             from fillwatch.brokers.alpaca.stream import Stream
 
-            self._stream = Stream(self.stream_url, self._transport.credentials)
+            transport = self._transport
+            replay = Replay(transport.endpoint, transport.credentials, transport.listen) if self._replay else None
+            self._stream = Stream(self.stream_url, transport.credentials, replay=replay)
         return self._stream.events()
 
     def cost(self, operation: Operation) -> int:

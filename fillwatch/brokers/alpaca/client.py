@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 import httpx
 from loguru import logger
@@ -15,6 +17,7 @@ from fillwatch.brokers.alpaca.keys import Credentials, Endpoint, Scheme
 from fillwatch.core.errors import AmbiguousError, BrokerError, PermanentError, TransientError
 from fillwatch.core.text import plain
 
+_EVENT_STREAM = "text/event-stream"
 #: What takes the network's place under a client, so that no other module has to name the HTTP library.
 Wire = httpx.AsyncBaseTransport
 
@@ -64,6 +67,22 @@ class Call:
             self.reply.set_result(reply)
 
 
+#: Told of every answer's headers.
+Listen = Callable[[RateHeaders], None]
+
+
+class Follower(Protocol):
+    """Who reads an answer that goes on."""
+
+    def opened(self, at: datetime | None) -> None:
+        """It has begun; `at` is its `Date`."""
+        ...
+
+    async def hear(self, line: bytes) -> bool:
+        """The next line of it; whether to go on."""
+        ...
+
+
 #: Read from the top. What our own side of the protocol refuses to send does not get better by sending it again.
 _ERRORS: tuple[tuple[type[BaseException], type[BrokerError]], ...] = (
     (httpx.LocalProtocolError, AmbiguousError),
@@ -108,7 +127,7 @@ class Client:
         credentials: Credentials,
         timeouts: Timeouts,
         caps: Caps,
-        listen: Callable[[RateHeaders], None],
+        listen: Listen,
         wire: httpx.AsyncBaseTransport | None,
     ) -> None:
         # At DEBUG they log what goes over the wire.
@@ -158,6 +177,34 @@ class Client:
             await response.aclose()
         body = self._auth.scrub(b"".join(chunks))
         return Answer(status=response.status_code, body=body, as_of=call.as_of, at=heard.at, reset_in=heard.wait)
+
+    async def follow(self, path: str, params: Mapping[str, str], silence: float, follower: Follower) -> int:
+        """Read server-sent lines until they end, or nothing comes for `silence` seconds; the status of the answer.
+
+        406 when it is no such answer. Raises whatever the library does. The client serves nobody else meanwhile.
+        """
+        request = self._http.build_request("GET", path, params=params or None, headers={"Accept": _EVENT_STREAM})
+        request.extensions["timeout"] = {**request.extensions["timeout"], "read": silence}
+        response = await self._http.send(request, stream=True)
+        try:
+            heard = RateHeaders.read(response.headers)
+            self._listen(heard)
+            if response.status_code != 200:
+                return response.status_code
+            if not response.headers.get("content-type", "").startswith(_EVENT_STREAM):
+                return 406
+            follower.opened(heard.at)
+            rest = b""
+            async for chunk in response.aiter_bytes():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if not await follower.hear(line.rstrip(b"\r")):
+                        return 200
+                if len(rest) > self._caps.body:
+                    break
+            return 200
+        finally:
+            await response.aclose()
 
     def translate(self, error: BaseException) -> BrokerError:
         """What `error` means, as a new error with its text alone: the old one holds the request, and so the keys."""

@@ -8,6 +8,7 @@ issue 103); `data` may be null (issue 110); text, binary and MessagePack frames 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
@@ -47,6 +48,12 @@ class _OrderAlone(msgspec.Struct):
     order: msgspec.Raw = msgspec.Raw(b"")
 
 
+class _Mark(msgspec.Struct):
+    event_id: str | None = None
+    at: str | None = None
+    timestamp: str | None = None
+
+
 class _Envelope(msgspec.Struct):
     stream: str
     data: msgspec.Raw = msgspec.Raw(b"null")
@@ -56,6 +63,7 @@ _FRAME = msgspec.json.Decoder(Frame)
 _UPDATE = msgspec.json.Decoder(Update)
 _LOOSE = msgspec.json.Decoder(_LooseUpdate)
 _ALONE = msgspec.json.Decoder(_OrderAlone)
+_MARK = msgspec.json.Decoder(_Mark)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
@@ -88,15 +96,24 @@ def told(raw: bytes, as_of: float) -> tuple[Event, ...]:
         return (Gap(reason=f"a frame could not be read ({plain(str(error), 120)})", as_of=as_of),)
 
 
-def event(raw: bytes, as_of: float) -> tuple[str | None, tuple[Event, ...]]:
-    """A trade update of the server-sent feed: its id (None if that cannot be read) and what it tells. Never raises."""
+def event(raw: bytes, as_of: float) -> tuple[Event, ...]:
+    """What a trade update of the server-sent feed tells. Never raises."""
     try:
         update = _UPDATE.decode(raw)
         if update.order is not None:
-            return update.event_id, _said(update, snapshot(update.order), Route.EVENTS, as_of)
+            return _said(update, snapshot(update.order), Route.EVENTS, as_of)
     except (*_BAD_FRAME, Unreadable):
         pass
-    return _event_id(raw), _taken_apart(msgspec.Raw(raw), Route.EVENTS, as_of)
+    return _taken_apart(msgspec.Raw(raw), Route.EVENTS, as_of)
+
+
+def mark(raw: bytes) -> tuple[str | None, datetime | None]:
+    """The id of a trade update of the server-sent feed and when it was made, as far as that can be read."""
+    try:
+        found = _MARK.decode(raw)
+        return found.event_id, moment(found.at or found.timestamp)
+    except (*_BAD_FRAME, Unreadable):
+        return None, None
 
 
 def _said(update: Rest, order: OrderSnapshot, route: Route, as_of: float) -> tuple[Event, ...]:
@@ -183,13 +200,3 @@ def _repacked(raw: bytes) -> bytes:
         return msgspec.json.encode(msgspec.msgpack.decode(raw))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from None
-
-
-def _event_id(raw: bytes) -> str | None:
-    class Named(msgspec.Struct):
-        event_id: str | None = None
-
-    try:
-        return msgspec.json.decode(raw, type=Named).event_id
-    except _BAD_FRAME:
-        return None

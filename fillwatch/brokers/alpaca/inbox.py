@@ -9,6 +9,12 @@ from fillwatch.brokers.push import Event
 
 #: Bytes that may lie here, which is some 50,000 trade updates; then nothing more is read from the socket.
 ROOM = 64 * 2**20
+
+
+class Replayed(bytes):
+    """A trade update of the server-sent feed, as it was."""
+
+
 #: One thing that came: when, on the loop's clock, and a frame as it was or an event of the connection itself.
 Item = tuple[float, bytes | Event]
 

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from loguru import logger
 
 from fillwatch.brokers.alpaca import frames
-from fillwatch.brokers.alpaca.inbox import Inbox
+from fillwatch.brokers.alpaca.inbox import Inbox, Replayed
 from fillwatch.brokers.alpaca.keys import Credentials
 from fillwatch.brokers.alpaca.line import Line, Lost, Patience
+from fillwatch.brokers.alpaca.replay import Replay
+from fillwatch.brokers.alpaca.settled import settled
 from fillwatch.brokers.pauses import STOOD, Loss, Pauses
 from fillwatch.brokers.push import Disconnected, Event
 
@@ -20,13 +22,23 @@ AT_A_STRETCH = 64
 
 
 class Stream:
-    """The trade updates of one account, for one reader at a time. `rng`: where the pauses are drawn from."""
+    """The trade updates of one account, for one reader at a time.
+
+    `replay`: the server-sent feed that is read beside the WebSocket. `rng`: where the pauses are drawn from.
+    """
 
     def __init__(
-        self, url: str, credentials: Credentials, *, patience: Patience | None = None, rng: random.Random | None = None
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        replay: Replay | None = None,
+        patience: Patience | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self._url = url
         self._credentials = credentials
+        self._replay = replay
         self._patience = patience or Patience()
         self._pauses = Pauses(rng)
         self._inbox: Inbox | None = None
@@ -38,12 +50,14 @@ class Stream:
         """As `Pushes.events` says. A newer iteration ends the older one, and `aclose` the newest."""
         await self.aclose()
         inbox = self._inbox = Inbox()
-        keeper = self._keeper = asyncio.get_running_loop().create_task(self._keep(inbox), name="fillwatch-stream")
+        keeper = self._keeper = asyncio.get_running_loop().create_task(self._run(inbox), name="fillwatch-stream")
         try:
             while items := await inbox.take(AT_A_STRETCH):
                 batch: list[Event] = []
                 for at, item in items:
-                    if isinstance(item, bytes):
+                    if isinstance(item, Replayed):
+                        batch += frames.event(item, at)
+                    elif isinstance(item, bytes):
                         batch += frames.told(item, at)
                     else:
                         batch.append(item)
@@ -67,6 +81,17 @@ class Stream:
         if self._keeper is keeper:
             self._inbox = self._keeper = None
 
+    async def _run(self, inbox: Inbox) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            if self._replay is not None:
+                tasks.create_task(self._beside(self._replay, inbox), name="fillwatch-replays")
+            await self._keep(inbox)
+
+    async def _beside(self, replay: Replay, inbox: Inbox) -> None:
+        error = await settled(replay.run(inbox), "fillwatch-replay", 2 * self._patience.closing)
+        if error is not None:
+            logger.error("the feed of server-sent events failed in an unexpected way: {}", type(error).__name__)
+
     async def _keep(self, inbox: Inbox) -> None:
         """Keep a connection up, whatever happens to it."""
         loop = asyncio.get_running_loop()
@@ -88,18 +113,11 @@ class Stream:
     async def _connection(self, inbox: Inbox) -> Lost:
         """One connection, in a task of its own, so that even an error that nobody has foreseen only ends that one."""
         line = Line(self._url, self._credentials, inbox, self._patience, newer_form=self._newer_form)
-        task = asyncio.get_running_loop().create_task(line.run(), name="fillwatch-stream-line")
-        try:
-            await asyncio.wait({task})
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=4 * self._patience.closing)
-        error = task.exception()
-        if error is None:
-            return task.result()
-        logger.error("the stream of trade updates failed in an unexpected way: {}", type(error).__name__)
-        return Lost(loss=Loss.BROKEN, reason=f"an unexpected {type(error).__name__}")
+        lost = await settled(line.run(), "fillwatch-stream-line", 4 * self._patience.closing)
+        if isinstance(lost, Lost):
+            return lost
+        logger.error("the stream of trade updates failed in an unexpected way: {}", type(lost).__name__)
+        return Lost(loss=Loss.BROKEN, reason=f"an unexpected {type(lost).__name__}")
 
     def _tell(self, lost: Lost, wait: float) -> None:
         """Log a lost connection: what only the user can mend once, and loudly."""

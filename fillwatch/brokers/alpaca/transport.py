@@ -121,10 +121,11 @@ class Transport:
             self._line = self._new_line(loop)
 
     def _new_line(self, loop: asyncio.AbstractEventLoop) -> _Line:
-        client = Client(self.endpoint, self.credentials, self._timeouts, self._caps, self._listen, self._wire)
+        client = Client(self.endpoint, self.credentials, self._timeouts, self._caps, self.listen, self._wire)
         return _Line(client=client, loop=loop)
 
-    def _listen(self, heard: RateHeaders) -> None:
+    def listen(self, heard: RateHeaders) -> None:
+        """Take in what an answer's headers say of our allowance, another client's of this account included."""
         if heard.speaks:
             now = asyncio.get_running_loop().time()
             self.quota = Quota(limit=heard.limit, remaining=heard.remaining, reset_in=heard.reset_in, as_of=now)

@@ -66,7 +66,6 @@ class Rest(msgspec.Struct):
     price: Decimal | None = None
     timestamp: str | None = None
     legs: list[LegRow] | None = None
-    event_id: str | None = None
     status: str | None = None
     streams: list[str] | None = None
 

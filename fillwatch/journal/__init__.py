@@ -1,0 +1,28 @@
+"""REMEMBERS: facts that must survive, in order; in memory, or in an SQLite file."""
+
+from fillwatch.journal.base import KIND_RULES, Entry, Fact, FactKind, Journal, KindRule
+from fillwatch.journal.errors import (
+    JournalClosed,
+    JournalError,
+    JournalFull,
+    JournalInUse,
+    JournalUnreadable,
+    JournalUnwritable,
+)
+from fillwatch.journal.memory import MemoryJournal
+
+__all__ = [
+    "KIND_RULES",
+    "Entry",
+    "Fact",
+    "FactKind",
+    "Journal",
+    "JournalClosed",
+    "JournalError",
+    "JournalFull",
+    "JournalInUse",
+    "JournalUnreadable",
+    "JournalUnwritable",
+    "KindRule",
+    "MemoryJournal",
+]
