@@ -57,7 +57,20 @@ def order_logger(order_id: str, elapsed: Callable[[], float]) -> Logger:
 
     `elapsed()` gives the seconds since the watch began, and is asked anew for each line that is written.
     """
-    return plain_logger().bind(order_id=plain(order_id), elapsed=_Elapsed(elapsed))
+    return bound(plain_logger(), order_id, elapsed)
+
+
+def bound(log: Logger, order_id: str, elapsed: Callable[[], float]) -> Logger:
+    """`log`, saying of which order it speaks; see `order_logger`."""
+    return log.bind(order_id=plain(order_id), elapsed=_Elapsed(elapsed))
+
+
+def often_logger() -> Logger:
+    """A logger for lines of orders that are written often and shown seldom; one serves all orders.
+
+    Its arguments are functions, called when a line is shown; `about=` is one that gives an order id and `elapsed()`.
+    """
+    return logger.patch(_name_order).patch(_make_plain).opt(lazy=True)
 
 
 def plain_logger() -> Logger:
@@ -78,6 +91,12 @@ class _Elapsed:
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
+
+
+def _name_order(record: Record) -> None:
+    extra = record["extra"]
+    order_id, elapsed = extra.pop("about")
+    extra.update(order_id=plain(order_id), elapsed=_Elapsed(elapsed))
 
 
 def _make_plain(record: Record) -> None:

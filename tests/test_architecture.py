@@ -25,7 +25,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fillwatch.brokers.base": ("fillwatch.core",),
         "fillwatch.brokers.push": ("fillwatch.core",),
         "fillwatch.brokers": ("fillwatch.core", "fillwatch.brokers"),
-        "fillwatch.journal": ("fillwatch.core", "fillwatch.journal"),
+        "fillwatch.journal": ("fillwatch.core", "fillwatch.logs", "fillwatch.journal"),
         "fillwatch.engine": (
             *(
                 "fillwatch.core",

@@ -22,15 +22,15 @@ def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
     for link in links:
         own = total - earlier if link is links[-1] else (link.filled_quantity or ZERO)
         earlier += own
-        view = link.view()
-        if view.symbol and view.side is not None:
+        symbol, side = link.symbol, link.side
+        if symbol and side is not None:
             book.record(
                 link.order_id,
-                symbol=view.symbol,
-                side=view.side,
+                symbol=symbol,
+                side=side,
                 quantity=own,
                 as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
-                at=view.filled_at,
-                created_at=view.created_at,
+                at=link.filled_at,
+                created_at=None if link.best is None else link.best.created_at,
                 busts=sum(len(tape.voided) for tape in link.tapes.values()),
             )

@@ -54,7 +54,8 @@ class OrderChain:
                 if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
                     self.read_as_of = max(self.read_as_of, evidence.as_of)
                 break
-        self._grow()
+        if changes:
+            self._grow()
         return changes
 
     @property
@@ -66,6 +67,8 @@ class OrderChain:
     def current(self) -> OrderBelief:
         """The link that is or was at work: the last, or the one before if the last was rejected and it lives on."""
         last = len(self._links) - 1
+        if not last:
+            return self._links[0]
         while last and self._links[last].status is OrderStatus.REJECTED:
             before = self._links[last - 1]
             if before.status is OrderStatus.REPLACED:
@@ -97,6 +100,8 @@ class OrderChain:
     @property
     def filled_quantity(self) -> Decimal | None:
         """Shares that stand executed over the whole chain; None when not known."""
+        if len(self._links) == 1:
+            return self._links[0].filled_quantity
         parts = self._parts()
         return None if parts is None else sum(parts, ZERO)
 

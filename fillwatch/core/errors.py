@@ -3,6 +3,7 @@
 FillwatchError
 ├── EngineClosed            the engine ended before the watch did: `.belief` holds what was known
 ├── WatchConflict           the order is watched already, with other parameters: use that watch, or release it
+├── IntentConflict          the intent id was given before, for another trade: use a new one
 └── BrokerError             a request to the broker did not do what was asked: `.failure` says which of four kinds
     ├── TransientError        ask again later (network, 5xx, time-out)
     │   └── RateLimited         not before `.reset_in` seconds, if known
@@ -49,6 +50,10 @@ class EngineClosed(FillwatchError):
 
 class WatchConflict(FillwatchError):
     """The order is being watched with other parameters than the ones just asked for."""
+
+
+class IntentConflict(FillwatchError):
+    """The intent id belongs to another trade already: the same id means the same trade, and it is made once."""
 
 
 class BrokerError(FillwatchError):

@@ -18,11 +18,30 @@ from fillwatch.core.schedule import audit_interval, interval
 from fillwatch.core.tape import ZERO
 from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.channel import Channel
+from fillwatch.engine.promise import Promise
+from fillwatch.logs import bound, often_logger, plain_logger
 
 if TYPE_CHECKING:
     from loguru import Logger
 
 _VERIFIER = MultiMethodVerifier()
+
+
+class Common:
+    """What all cases of an engine share: its configuration of the moment, its ear for changes, and its loggers."""
+
+    __slots__ = ("config", "log", "looks", "loop", "on_change")
+
+    def __init__(
+        self,
+        config: Callable[[], FillDetectionConfig],
+        on_change: Callable[[Case, tuple[Transition, ...]], None],
+    ) -> None:
+        self.config = config
+        self.on_change = on_change
+        self.loop = asyncio.get_running_loop()
+        self.log = plain_logger()
+        self.looks = often_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +65,42 @@ class _Question:
 class Case:
     """One watch from inside. Lives on after its result as long as late facts may amend it."""
 
-    def __init__(
-        self,
-        order_id: str,
-        wishes: Wishes,
-        *,
-        config: Callable[[], FillDetectionConfig],
-        log: Logger,
-        on_change: Callable[[Case, tuple[Transition, ...]], None],
-    ) -> None:
-        loop = asyncio.get_running_loop()
+    __slots__ = (
+        "_common",
+        "_had_news",
+        "_heard",
+        "_hurried_at",
+        "_looks",
+        "_question",
+        "_waiter",
+        "api_calls",
+        "audits",
+        "chain",
+        "changes",
+        "checks",
+        "consistency",
+        "counted",
+        "course",
+        "detected_by",
+        "due_at",
+        "indexed_at",
+        "is_stray",
+        "order_id",
+        "pushed",
+        "result",
+        "seen_before",
+        "started",
+        "tape_since",
+        "told",
+        "wishes",
+    )  # fmt: skip
+
+    def __init__(self, order_id: str, wishes: Wishes, common: Common) -> None:
         self.order_id = order_id
         self.wishes = wishes
         self.chain = OrderChain(order_id)
         self.course = Course(self.chain)
-        self.log = log
-        self.started = loop.time()
+        self.started = common.loop.time()
         self.checks = 0
         self.api_calls = 0
         self.audits: int | None = None
@@ -80,16 +119,23 @@ class Case:
         self.pushed = self.counted = ZERO
         self.seen_before = -math.inf
         self.changes: Channel[Transition] = Channel()
-        self.result: asyncio.Future[FillResult] = loop.create_future()
-        self.consistency: asyncio.Future[ConsistencyResult] = loop.create_future()
-        self._config = config
-        self._on_change = on_change
+        self.result: Promise[FillResult] = Promise()
+        self.consistency: Promise[ConsistencyResult] = Promise()
+        self._common = common
         self._looks = 0
         self._hurried_at = math.inf
         self._question: _Question | None = None
         self._heard: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._had_news = False
+
+    @property
+    def log(self) -> Logger:
+        """A logger that says whose lines it writes. Made anew each time: few lines are written, and many cases kept."""
+        return bound(self._common.log, self.order_id, self._elapsed)
+
+    def _elapsed(self) -> float:
+        return self._common.loop.time() - self.started
 
     @property
     def is_live(self) -> bool:
@@ -108,12 +154,12 @@ class Case:
 
     def hurry(self) -> None:
         """Let the timeout be now."""
-        self._hurried_at = min(self._hurried_at, asyncio.get_running_loop().time())
+        self._hurried_at = min(self._hurried_at, self._common.loop.time())
         self.wake()
 
     def terms(self) -> Terms:
         """What the caller wants, by the configuration of this moment."""
-        config = self._config()
+        config = self._common.config()
         best = self.chain.first.best
         seconds = self.wishes.timeout_seconds
         if seconds is None:
@@ -131,31 +177,39 @@ class Case:
         """Seconds within which the order has to be seen again; a wish of the caller's is not stretched `at_least`."""
         if self.audits is not None:
             return audit_interval(self.audits)
-        config = self._config()
+        config = self._common.config()
         wish = config.interval_for(self.chain.current) if config.interval_for is not None else None
         return interval(config, self._looks, wish, at_least=at_least)
 
     def absorb(self, evidence: Evidence, now: float) -> None:
         """The one door for everything that is learnt of the order."""
-        before, self.seen_before = self.chain.filled_quantity, self.chain.seen_as_of
-        changes = self.chain.absorb(evidence)
+        chain = self.chain
+        before, self.seen_before = chain.filled_quantity, chain.seen_as_of
+        changes = chain.absorb(evidence)
         match evidence:
             case Seen() | Missing():
                 self._looks += 1
                 self.checks += 1
-                self._log_look(evidence)
+                self._common.looks.debug(
+                    "look: {}: {}",
+                    lambda: evidence.route.value,
+                    lambda: self._say_look(evidence),
+                    about=lambda: (self.order_id, self._elapsed),
+                )
             case Executed():
                 self.checks += 1
             case Unanswered():
                 pass
-        if self.chain.filled_quantity != before:
+        if chain.filled_quantity != before:
             self.course.last_execution = now
         self.course.note(now)
-        self._answer(evidence)
-        self._let_hear()
+        if self._question is not None:
+            self._answer(evidence)
+        if self._heard is not None:
+            self._let_hear()
         if changes:
             self.detected_by = evidence.route
-            self._on_change(self, changes)
+            self._common.on_change(self, changes)
             for change in changes:
                 self.changes.publish(change)
             self.wake()
@@ -174,7 +228,7 @@ class Case:
     async def heard(self) -> None:
         """Wait until something was learnt of the order, or a look at it went unanswered."""
         if self._heard is None:
-            self._heard = asyncio.get_running_loop().create_future()
+            self._heard = self._common.loop.create_future()
         await asyncio.shield(self._heard)
 
     def _let_hear(self) -> None:
@@ -191,7 +245,7 @@ class Case:
     async def news(self) -> None:
         """Wait until `wake` is called; at once if it was since the last time."""
         if not self._had_news:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._common.loop.create_future()
             try:
                 await self._waiter
             finally:
@@ -222,24 +276,19 @@ class Case:
                 return
         self.wake()
 
-    def _log_look(self, evidence: Seen | Missing) -> None:
+    def _say_look(self, evidence: Seen | Missing) -> str:
         if isinstance(evidence, Missing):
-            self.log.debug("look: {}: not there", evidence.route.value)
-            return
+            return "not there"
         order = evidence.order
-        self.log.debug(
-            "look: {}: {} {} of {}", evidence.route.value, order.raw_status or order.status, order.filled_qty, order.qty
-        )
-        self.log.opt(lazy=True).debug("methods: {}", lambda: _said(order))
+        methods = ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
+        return f"{order.raw_status or order.status} {order.filled_qty} of {order.qty}; methods: {methods}"
 
     def end(self, error: BaseException) -> None:
         """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
-        for future in (self.result, self.consistency, self._heard):
-            if future is not None and not future.done():
-                future.set_exception(error)
-                future.exception()
+        for promise in (self.result, self.consistency):
+            if not promise.done():
+                promise.set_exception(error)
+        if self._heard is not None and not self._heard.done():
+            self._heard.set_exception(error)
+            self._heard.exception()
         self.changes.close()
-
-
-def _said(order: object) -> str:
-    return ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())

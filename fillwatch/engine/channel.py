@@ -16,7 +16,7 @@ class Channel(Generic[T]):
     __slots__ = ("_closed", "_listeners")
 
     def __init__(self) -> None:
-        self._listeners: list[_Listener[T]] = []
+        self._listeners: tuple[_Listener[T], ...] = ()
         self._closed = False
 
     def publish(self, item: T) -> None:
@@ -34,7 +34,7 @@ class Channel(Generic[T]):
         """Iterate over `first` and then what is published from this call on."""
         listener = _Listener(first)
         if not self._closed:
-            self._listeners.append(listener)
+            self._listeners = (*self._listeners, listener)
         return self._drain(listener)
 
     async def _drain(self, listener: _Listener[T]) -> AsyncIterator[T]:
@@ -46,8 +46,7 @@ class Channel(Generic[T]):
                     return
                 await listener.wait()
         finally:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
 
 
 class _Listener(Generic[T]):

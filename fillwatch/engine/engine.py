@@ -21,6 +21,7 @@ from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.office import Office
 from fillwatch.engine.snapshot import EngineSnapshot
+from fillwatch.engine.trading import TradingDoor
 from fillwatch.engine.watch import OrderWatch
 
 
@@ -166,6 +167,11 @@ class FillDetectionEngine:
     def final_verification(self) -> FinalVerificationHandler:
         """The final check, to bring an order's timeout forward."""
         return self._open_office().final_check
+
+    @property
+    def trading(self) -> TradingDoor:
+        """Orders through the engine's limiter, for those who trade. Raises as `watch` does."""
+        return self._open_office().trading
 
     async def validate_fill_consistency(self, order_id: str, expected_qty: Number | None = None) -> ConsistencyResult:
         """Compare the broker's position of an order's symbol with `expected_qty` (shares), or with ours if None."""

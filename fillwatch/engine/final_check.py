@@ -37,7 +37,7 @@ class FinalVerificationHandler:
         if case is None:
             raise ValueError(f"order_id: {order_id!r} is not watched; call watch() first")
         case.hurry()
-        result = await asyncio.shield(case.result)
+        result = await asyncio.shield(case.result.future)
         return result if result.filled else None
 
     async def check(self, case: Case, purpose: CheckFor) -> Proof:

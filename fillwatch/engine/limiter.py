@@ -184,14 +184,14 @@ class RateLimiter:
         """Tokens that lie ready for those who must leave the reserve."""
         return max(0.0, self.level - self._meter.terms.reserve)
 
-    @property
-    def is_ample(self) -> bool:
-        """Whether a token can be spent without regret: nearly all that may lie ready does."""
-        return not self.is_standing_still and self._meter.is_ample(self._now())
+    def seconds_until_beyond_reserve(self, tokens: float) -> float:
+        """Seconds until so many lie ready beyond the reserve; infinite when requests have to end first."""
+        return self._meter.seconds_until(tokens + self._meter.terms.reserve, self._now())
 
     def seconds_until_ample(self) -> float:
-        """Seconds until that is so; infinite when requests have to end first."""
-        return self._meter.seconds_until_ample(self._now())
+        """Seconds until a token can be spent without regret; infinite when requests have to end first."""
+        now = self._now()
+        return max(self._meter.seconds_until_ample(now), self._meter.still_until - now)
 
     @property
     def is_standing_still(self) -> bool:

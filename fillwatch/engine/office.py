@@ -15,7 +15,7 @@ from fillwatch.core.errors import EngineClosed
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult, FillOutcome, Transition
 from fillwatch.engine.agenda import Agenda
-from fillwatch.engine.case import Case, Wishes
+from fillwatch.engine.case import Case, Common, Wishes
 from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.holdings import Holdings
@@ -26,8 +26,8 @@ from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
 from fillwatch.engine.snapshot import EngineSnapshot
 from fillwatch.engine.telling import log_change, picture
+from fillwatch.engine.trading import TradingDoor
 from fillwatch.engine.wire import Wire
-from fillwatch.logs import order_logger
 
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
@@ -53,6 +53,7 @@ class Office:
         self._wire = Wire(broker, RateLimiter(config.rate_limit, start=FIRST_TOKENS))
         self._agenda = Agenda()
         self.book = PositionBook(lag=broker.caps.position_lag)
+        self.trading = TradingDoor(broker, self._wire, self.book)
         self._reader = Reader(broker, self._wire, self._agenda, self.book)
         self._recovery = ErrorRecoveryManager(
             self._wire, max_retries=config.max_retries, backoff_base=config.retry_backoff_base, rng=rng
@@ -68,6 +69,7 @@ class Office:
             consistency=self.consistency,
             outcomes=self.outcomes,
         )
+        self._common = Common(lambda: self.config, self._changed)
         self._tasks: dict[Case, asyncio.Task[None]] = {}
         self._background: list[asyncio.Task[None]] = []
 
@@ -89,15 +91,8 @@ class Office:
         older = self._reader.index.owner(order_id)
         if older is not None:
             self._forget(older)
-        started = self._loop.time()
-        case = Case(
-            order_id,
-            wishes,
-            config=lambda: self.config,
-            log=order_logger(order_id, lambda: self._loop.time() - started),
-            on_change=self._changed,
-        )
-        seconds = case.terms().deadline - started
+        case = Case(order_id, wishes, self._common)
+        seconds = case.terms().deadline - case.started
         case.log.info("watching; timeout {}", "none" if math.isinf(seconds) else f"{seconds:g} s")
         self._reader.add(case)
         self._tasks[case] = self._group.create_task(self._follow(case), name=f"fillwatch-order-{order_id}")
@@ -146,6 +141,7 @@ class Office:
         self._agenda.close()
         for task in [*self._tasks.values(), *self._background]:
             task.cancel()
+        await self.trading.aclose()
         await self._wire.aclose(GRACE)
         await self.consistency.aclose(HOOK_GRACE)
         await self._broker.aclose()

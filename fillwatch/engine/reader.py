@@ -87,9 +87,10 @@ class Reader:
         """Until something becomes due, or the tape's turn comes, or a token can be spent with orders to look at."""
         pause = None
         if Priority.POLL not in self._asking:
-            pause = min(self._tape_wait(), self._tape_in())
+            pause = self._tape_wait()
             if self._counter.census().exposed:
-                pause = min(pause, self._wire.limiter.seconds_until_ample(), self._pace_in(), LONGEST_REST)
+                turn = self._tape_in()
+                pause = min(pause, LONGEST_REST, self._spare_in() if turn == math.inf else max(turn, LEAST_REST))
         try:
             async with asyncio.timeout(None if pause is None else max(pause, LEAST_REST)):
                 await self._kick.wait()
@@ -121,7 +122,7 @@ class Reader:
             nonlocal choice
             self._asking.discard(priority)
             # Without anything due, one look at a time: a second one before its answer would tell the same.
-            choice = self._choose(self._wire.limiter.beyond_reserve + 1.0, spare=not self._reading)
+            choice = self._choose(self._wire.limiter.beyond_reserve + 1.0, spare=not self._reading and not self._chosen)
             if choice is Read.NOTHING:
                 return False
             self._last = choice
@@ -147,15 +148,18 @@ class Reader:
 
     def _has_spare(self) -> bool:
         """Whether to read although nothing is due: a token is there without regret, or news is likely."""
-        if self._reading:
-            return False
-        limiter = self._wire.limiter
-        paced = self._pace_in() <= HAIR and limiter.beyond_reserve >= 2.0
-        return paced or limiter.is_ample or self._counter.census().hot
+        return not self._reading and (self._spare_in() <= HAIR or self._counter.census().hot)
 
-    def _pace_in(self) -> float:
-        """Seconds until a read is in pace: a little slower than tokens flow in, so that their level recovers."""
-        return self._paced_at + PACE / self._wire.limiter.rate_now - self._loop.time()
+    def _spare_in(self) -> float:
+        """Seconds until a token is there without regret: tokens abound, or a read is in pace.
+
+        The pace is a little slower than tokens flow in, so that their level recovers.
+        """
+        if self._reading:
+            return math.inf  # its end is news
+        limiter = self._wire.limiter
+        pace = self._paced_at + PACE / limiter.rate_now - self._loop.time()
+        return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(2.0)))
 
     def _choose(self, tokens: float, *, spare: bool) -> Read:
         wanted = self.dues.all()

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from fillwatch.core.orders import OrderStatus
 from fillwatch.core.results import FillOutcome, FillResult, Transition
+from fillwatch.core.tape import ZERO
 from fillwatch.engine.case import Case
 from fillwatch.engine.snapshot import WatchSnapshot
 
@@ -16,7 +17,7 @@ def picture(case: Case, now: float) -> WatchSnapshot:
     belief, seen = case.chain.current, case.chain.seen_as_of
     return WatchSnapshot(
         order_id=case.order_id,
-        symbol=belief.view().symbol,
+        symbol=belief.symbol,
         status=belief.status,
         filled_quantity=case.chain.filled_quantity,
         requested_quantity=belief.qty,
@@ -29,17 +30,20 @@ def picture(case: Case, now: float) -> WatchSnapshot:
 
 def log_change(case: Case, change: Transition) -> None:
     """One line for a transition, at WARNING if the status should not follow the one before."""
-    view = case.chain.current.view()
+    belief = case.chain.current
+    filled, qty, side = belief.filled_quantity, belief.qty, belief.side
+    left = None if qty is None or filled is None else max(qty - filled, ZERO)
     level = "WARNING" if change.surprising else "INFO"
     before = "first seen" if change.before is None else change.before.value
     case.log.log(
         level,
         "{} -> {}: {} {} {}: {} of {} filled, {} left ({})",
-        *(before, change.status.value, change.order_id, view.side.value if view.side else "?", view.symbol),
-        *(view.filled_qty, view.qty, view.leaves_qty, change.route.value if change.route else "?"),
+        *(before, change.status.value, change.order_id, side.value if side else "?", belief.symbol),
+        *(filled, qty, left, change.route.value if change.route else "?"),
     )
-    if change.status is OrderStatus.UNKNOWN and view.raw_status:
-        case.log.warning("the broker's status {!r} is not known; taken for alive", view.raw_status)
+    raw = "" if belief.best is None else belief.best.raw_status
+    if change.status is OrderStatus.UNKNOWN and raw:
+        case.log.warning("the broker's status {!r} is not known; taken for alive", raw)
 
 
 def log_result(case: Case, result: FillResult, slippage_limit: Decimal | None) -> None:

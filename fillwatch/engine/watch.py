@@ -32,7 +32,7 @@ class OrderWatch:
     def __await__(self) -> Generator[Any, None, FillResult]:
         # The shield keeps one waiter's cancellation from reaching the others; anyio.Future would do it at six times
         # the memory (an Event each).
-        return asyncio.shield(self._case.result).__await__()
+        return asyncio.shield(self._case.result.future).__await__()
 
     def __aiter__(self) -> AsyncIterator[Transition]:
         case = self._case
@@ -88,7 +88,7 @@ class OrderWatch:
     @property
     def future(self) -> asyncio.Future[FillResult]:
         """The result as a future, for callbacks. Await the watch, not this: cancelling it would end it for all."""
-        return self._case.result
+        return self._case.result.future
 
     def done(self) -> bool:
         """Whether the result (or `EngineClosed`) is there."""
@@ -96,7 +96,7 @@ class OrderWatch:
 
     async def consistency(self) -> ConsistencyResult:
         """The broker's position against ours, once it could be compared; raises `EngineClosed` as `await` does."""
-        return await asyncio.shield(self._case.consistency)
+        return await asyncio.shield(self._case.consistency.future)
 
     def release(self) -> None:
         """Stop watching without touching the order. An unfinished watch ends as `UNRESOLVED`, reason "released"."""

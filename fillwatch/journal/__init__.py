@@ -10,6 +10,8 @@ from fillwatch.journal.errors import (
     JournalUnwritable,
 )
 from fillwatch.journal.memory import MemoryJournal
+from fillwatch.journal.reader import JournalReader
+from fillwatch.journal.sqlite import SqliteJournal
 
 __all__ = [
     "KIND_RULES",
@@ -21,8 +23,10 @@ __all__ = [
     "JournalError",
     "JournalFull",
     "JournalInUse",
+    "JournalReader",
     "JournalUnreadable",
     "JournalUnwritable",
     "KindRule",
     "MemoryJournal",
+    "SqliteJournal",
 ]

@@ -111,10 +111,9 @@ class Fact:
             object.__setattr__(self, "at", self.at.astimezone(UTC))
         if not math.isfinite(self.monotonic):
             raise ValueError(f"monotonic: {self.monotonic!r} is not a finite number of seconds")
-        if len(self.intent_id) > ID_LIMIT or len(self.order_id) > ID_LIMIT:
-            raise ValueError(f"intent_id, order_id: at most {ID_LIMIT} characters")
-        if len(self.payload) > PAYLOAD_LIMIT:
-            raise ValueError(f"payload: {len(self.payload)} characters, at most {PAYLOAD_LIMIT} are allowed")
+        _check_text("intent_id", self.intent_id, ID_LIMIT)
+        _check_text("order_id", self.order_id, ID_LIMIT)
+        _check_text("payload", self.payload, PAYLOAD_LIMIT)
 
     @classmethod
     def of(
@@ -140,6 +139,16 @@ class Fact:
             return msgspec.json.decode(self.payload, type=shape)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise JournalError(f"the payload of a fact of kind {self.kind} is not a {shape}: {error}") from error
+
+
+def _check_text(field: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise ValueError(f"{field}: {len(text)} characters, at most {limit} are allowed")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{field}: half a surrogate pair is no text") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ class Pump:
         due = self.world.next_due()
         t = until if due is None else min(due, until)
         left = None if t == math.inf else self.world.seconds_until(t)
-        seconds = min(math.inf if left is None else max(left, SHORTEST_WAIT), at_most)
+        seconds = max(min(math.inf if left is None else left, at_most), SHORTEST_WAIT)
         with suppress(TimeoutError):
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await news.wait()

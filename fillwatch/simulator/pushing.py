@@ -141,8 +141,7 @@ class Connection:
             t = self._pump.log.catch_up()
             self._news.clear()
             condition = self._channel.condition(t)
-            if condition is not Condition.HALF_OPEN:
-                self._send(self._channel, t)
+            self._send(self._channel, t)
             if batch := self._arrived() or self._pinged(condition):
                 return batch
             if condition is Condition.BROKEN and not self._coming:

@@ -92,6 +92,7 @@ class Ear:
         self.batches: list[int] = []
         #: What it does with each batch before it asks for the next.
         self.pace = 0.0
+        self._news = asyncio.Event()
         self.begun = asyncio.get_running_loop().time()
 
     def of(self, kind: type[T]) -> list[T]:
@@ -107,13 +108,15 @@ class Ear:
             now = asyncio.get_running_loop().time()
             self.heard += [(now - self.begun, event) for event in batch]
             assert all(event.as_of <= now for event in batch)
+            self._news.set()
             if self.pace:
                 await asyncio.sleep(self.pace)
 
     async def until(self, kind: type[Event], times: int = 1, within: float = 100.0) -> None:
         async with asyncio.timeout(within):
             while len(self.of(kind)) < times:
-                await asyncio.sleep(0.01)
+                self._news.clear()
+                await self._news.wait()
 
 
 class House:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from loguru import logger
 
+from fillwatch.brokers.alpaca import line
 from fillwatch.brokers.alpaca.inbox import Inbox
 from fillwatch.brokers.alpaca.keys import Credentials
 from fillwatch.brokers.alpaca.line import LONGEST_FRAME, Patience
@@ -79,6 +80,25 @@ def test_where_the_usual_form_is_refused_the_newer_one_is_tried() -> None:
         assert house.visits[0].said == [USUAL, NEWER, LISTEN]
 
     talk(test, script)
+
+
+def test_a_broker_that_hangs_up_on_the_usual_form_gets_the_newer_one_next_time(logged: list[str]) -> None:
+    async def script(visit: Visit) -> None:
+        if (await visit.hear())["action"] != "auth":
+            await visit.say(UNAUTHORIZED)
+            await visit.socket.close()
+            return
+        await visit.say(AUTHORIZED)
+        await visit.hear()
+        await visit.say(LISTENING)
+        await visit.stay()
+
+    async def test(ear: Ear, house: House) -> None:
+        await ear.until(Connected)
+        assert [visit.said[0] for visit in house.visits] == [USUAL, NEWER]
+
+    talk(test, script)
+    assert any("ERROR" in text for text in logged)
 
 
 def test_an_oauth_token_is_shown_in_its_own_form() -> None:
@@ -290,6 +310,22 @@ def test_a_broker_that_drops_everybody_at_once_is_asked_ever_more_rarely() -> No
     assert 20 <= talk(test, script) <= 80
 
 
+def test_an_error_nobody_has_foreseen_ends_one_connection_only(
+    monkeypatch: pytest.MonkeyPatch, logged: list[str]
+) -> None:
+    def fail(raw: bytes) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(line, "heed", fail)
+
+    async def test(ear: Ear, house: House) -> None:
+        await ear.until(Connected, 2)
+        assert "ZeroDivisionError" in ear.of(Disconnected)[0].reason
+
+    talk(test, sending({"stream": "other"}))
+    assert any("ERROR" in text for text in logged)
+
+
 def test_nobody_there_is_a_lost_connection_like_any_other() -> None:
     async def test(ear: Ear, house: House) -> None:
         ear.stream._url = "ws://127.0.0.1:9/stream"
@@ -310,7 +346,7 @@ def test_a_taken_slot_slows_down_to_a_minute_and_says_so_once(logged: list[str])
         await ear.until(Connected)
 
     talk(test, refuse=(429,) * 100)
-    assert len([line for line in logged if "WARNING" in line and "429" in line]) == 1
+    assert len([text for text in logged if "WARNING" in text and "429" in text]) == 1
 
 
 def test_refused_keys_are_an_error_said_once_and_tried_again_slowly(logged: list[str]) -> None:
@@ -328,7 +364,7 @@ def test_refused_keys_are_an_error_said_once_and_tried_again_slowly(logged: list
         await ear.until(Connected)
 
     talk(test, script)
-    assert len([line for line in logged if "ERROR" in line]) == 1
+    assert len([text for text in logged if "ERROR" in text]) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -338,7 +374,7 @@ def test_keys_may_be_refused_at_the_upgrade(status: int, logged: list[str]) -> N
         assert ear.of(Disconnected)[0].retry_in >= 15.0
 
     talk(test, refuse=(status,))
-    assert any("ERROR" in line for line in logged)
+    assert any("ERROR" in text for text in logged)
 
 
 def test_no_redirect_is_followed() -> None:
@@ -387,19 +423,24 @@ def test_a_reader_that_is_slow_loses_nothing_and_the_connection_lives() -> None:
     talk(test, script)
 
 
-def test_a_full_inbox_lets_the_broker_wait() -> None:
+def test_a_full_inbox_lets_the_broker_wait_and_the_connection_live() -> None:
     async def test(ear: Ear, house: House) -> None:
-        inbox = Inbox(room=10)
-        inbox.put(1.0, b"x" * 20)
+        await ear.stream.aclose()
+        inbox = Inbox(room=3 * len(frame(update())))
+        running = asyncio.create_task(
+            line.Line(ear.stream._url, Credentials.keys(KEY, SECRET), inbox, Patience()).run()
+        )
+        await asyncio.sleep(120.0)
+        assert not running.done(), "it is we who do not listen"
         assert inbox.is_full
-        waiting = asyncio.ensure_future(inbox.room())
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
-        assert await inbox.take(5) == [(1.0, b"x" * 20)]
-        await waiting
-        assert not inbox.is_full
+        taken = sum(isinstance(item, bytes) for _, item in await inbox.take(100))
+        assert taken == 3
+        while taken < 3_000:
+            taken += sum(isinstance(item, bytes) for _, item in await inbox.take(2))
+        running.cancel()
+        await asyncio.wait({running})
 
-    talk(test)
+    talk(test, sending(*[update()] * 3_000))  # enough to keep even the pongs in the socket
 
 
 def test_closing_ends_the_iteration_at_once_even_when_the_broker_hangs() -> None:

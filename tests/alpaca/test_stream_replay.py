@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+import httpx
 import pytest
 
 from fillwatch.brokers.alpaca import AlpacaBroker, frames
+from fillwatch.brokers.alpaca.client import Caps, Client, Timeouts
 from fillwatch.brokers.alpaca.inbox import Inbox
+from fillwatch.brokers.alpaca.keys import Credentials, Endpoint
 from fillwatch.brokers.alpaca.replay import _Visit
 from fillwatch.brokers.push import Connected, Gap
 from fillwatch.core.evidence import Executed, Route, Seen
@@ -22,6 +26,7 @@ from fillwatch.simulator.stream_faults import StreamFaults
 from fillwatch.testing import run_virtual
 from tests.alpaca.pushing import fill, frame, update
 from tests.alpaca.test_stream_served import hearing, of
+from tests.alpaca.wire import KEY, SECRET
 
 T = TypeVar("T")
 
@@ -68,9 +73,11 @@ def test_both_feeds_tell_the_same() -> None:
 def test_an_account_without_it_is_asked_once_and_nothing_is_said_of_it() -> None:
     async def test(world: World, broker: AlpacaBroker) -> None:
         async with hearing(broker) as heard:
-            await asyncio.sleep(400.0)
+            await asyncio.sleep(100.0)
             place(world)
             await asyncio.sleep(5.0)
+        async with hearing(broker):
+            await asyncio.sleep(10.0)
         assert attempts(world) == 1
         assert of(Seen, heard)
         assert not of(Gap, heard)
@@ -115,6 +122,42 @@ def test_a_server_that_is_down_is_tried_again_and_the_stream_goes_its_own_way() 
     served(test)
 
 
+def answered(body: bytes, kind: str) -> tuple[int, list[bytes]]:
+    """The status that is told of a whole answer of this type, and the lines that were heard."""
+
+    class Lines:
+        heard: ClassVar[list[bytes]] = []
+
+        def opened(self, at: datetime | None) -> None:
+            self.heard.clear()
+
+        async def hear(self, line: bytes) -> bool:
+            self.heard.append(line)
+            return True
+
+    async def run() -> int:
+        wire = httpx.MockTransport(lambda request: httpx.Response(200, content=body, headers={"Content-Type": kind}))
+        endpoint = Endpoint.check("https://paper-api.alpaca.markets", None, live=False)
+        client = Client(endpoint, Credentials.keys(KEY, SECRET), Timeouts(), Caps(), lambda heard: None, wire)
+        try:
+            return await client.follow("/v2/events/trades", {}, 1.0, Lines())
+        finally:
+            await client.aclose()
+
+    return run_virtual(run), Lines.heard
+
+
+def test_lines_end_in_either_way() -> None:
+    assert answered(b"data: 1\r\n\r\ndata: 2\n\n", "text/event-stream; charset=utf-8") == (
+        200,
+        [b"data: 1", b"", b"data: 2", b""],
+    )
+
+
+def test_a_page_that_is_no_stream_is_no_feed() -> None:
+    assert answered(b"<html>", "text/html") == (406, [])
+
+
 def visited(*lines: bytes) -> tuple[list[bool], list[object]]:
     """What a reader makes of these lines: whether it goes on after each, and the events."""
 
@@ -142,6 +185,12 @@ def test_lines_become_events() -> None:
 def test_what_the_broker_has_dropped_is_asked_for_again() -> None:
     goes_on, _ = visited(b": heartbeat", b": you are reading too slowly, dropped 10000 messages")
     assert goes_on == [True, False]
+
+
+def test_an_event_without_an_end_is_not_kept() -> None:
+    goes_on, events = visited(*[b"data: " + b"x" * 100_000] * 12)
+    assert goes_on == [True] * 10 + [False] * 2
+    assert not events
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"[]", b'{"event_id": 5}', frame(update())])

@@ -312,7 +312,7 @@ async def filled() -> RateLimiter:
 @virtual
 async def test_polls_leave_two_tokens_that_cancels_take_without_waiting() -> None:
     limiter = await filled()
-    assert (limiter.level, limiter.is_ample, limiter.spare(POLL), limiter.spare(CANCEL)) == (10, True, 8, 10)
+    assert (limiter.level, limiter.seconds_until_ample(), limiter.spare(POLL), limiter.spare(CANCEL)) == (10, 0, 8, 10)
     polls = [permit for _ in range(20) if (permit := limiter.try_acquire(POLL))]
     assert (len(polls), limiter.in_flight, limiter.level, limiter.spare(POLL)) == (8, 8, 2, 0)
     cancels = [permit for _ in range(20) if (permit := limiter.try_acquire(CANCEL))]
@@ -324,7 +324,7 @@ async def test_what_is_in_flight_takes_the_room_of_tokens() -> None:
     limiter = await filled()
     polls = [permit for _ in range(8) if (permit := limiter.try_acquire(POLL))]
     await asyncio.sleep(60)
-    assert (limiter.level, limiter.is_ample) == (2, True)
+    assert (limiter.level, limiter.seconds_until_ample()) == (2, 0)
     for permit in polls:
         permit.release()
     assert (limiter.level, limiter.in_flight) == (2, 0)
@@ -398,7 +398,8 @@ async def test_a_permit_can_be_ended_twice_without_harm() -> None:
 async def test_a_429_silences_all_but_spaced_cancels_until_the_reset() -> None:
     limiter = await filled()
     limiter.stand_still(30.0)
-    assert (limiter.level, limiter.spare(POLL), limiter.is_ample, limiter.standing_still_until) == (1, 0, False, 1090)
+    assert (limiter.level, limiter.spare(POLL), limiter.standing_still_until) == (1, 0, 1090)
+    assert limiter.seconds_until_ample() == 30
     served = await crowd(limiter, [POLL, CANCEL, SUBMIT, CANCEL, CANCEL])
     assert [priority for _, priority in served] == [CANCEL, CANCEL, CANCEL, SUBMIT, POLL]
     assert [at - 60 for at, _ in served] == about(0, 1, 2, 30 + 2 / RATE, 30 + 3 / RATE)

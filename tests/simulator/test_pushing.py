@@ -163,13 +163,13 @@ def test_a_mute_connection_is_alive_and_tells_nothing() -> None:
 
 def test_a_broken_connection_is_made_again_and_the_pause_is_announced() -> None:
     async def talk(ear: Ear) -> None:
-        await asyncio.sleep(65.0)
+        await asyncio.sleep(450.0)
         lost, made = ear.of(Disconnected), ear.of(Connected)
-        assert len(lost) == 3
-        assert len(made) == 4
+        assert len(lost) == 22
+        assert len(made) == 23
         for before, after in zip(lost, made[1:], strict=True):
             assert 0.0 <= after.as_of - before.as_of - before.retry_in <= 0.1
-            assert before.retry_in <= 0.25
+            assert before.retry_in <= 0.25, "one that stood for a while begins a new row"
             assert not before.slot_taken
 
     hearing(talk, disconnect_every=20.0)

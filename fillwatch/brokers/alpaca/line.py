@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from fillwatch.brokers.alpaca import frames
+from fillwatch.brokers.alpaca.dialogue import LISTEN, GaveUp, heed, shown
 from fillwatch.brokers.alpaca.frames import TRADE_UPDATES
 from fillwatch.brokers.alpaca.inbox import Inbox
-from fillwatch.brokers.alpaca.keys import Credentials, Scheme
+from fillwatch.brokers.alpaca.keys import Credentials
 from fillwatch.brokers.alpaca.updates import Rest
 from fillwatch.brokers.pauses import Loss
 from fillwatch.brokers.push import Connected, Heartbeat
@@ -64,14 +64,6 @@ class _OwnWayOnly(connect):
         return exc
 
 
-class _GaveUp(Exception):
-    """The connection is over by our own decision."""
-
-    def __init__(self, reason: str, loss: Loss = Loss.BROKEN) -> None:
-        super().__init__(reason)
-        self.loss = loss
-
-
 class Line:
     """One connection. `newer_form`: authenticate by the newer form first (facts: both have been seen to work)."""
 
@@ -82,7 +74,7 @@ class Line:
         self._credentials = credentials
         self._inbox = inbox
         self._patience = patience
-        self._forms = (_newer_form, _usual_form) if newer_form else (_usual_form, _newer_form)
+        self._newer_form = newer_form
         self._loop = asyncio.get_running_loop()
         self._since: float | None = None
         self._heard = 0.0
@@ -91,7 +83,7 @@ class Line:
         """Be connected for as long as it goes, and put what comes into the inbox."""
         try:
             await self._run()
-        except _GaveUp as error:
+        except GaveUp as error:
             return self._lost(str(error), error.loss)
         except InvalidStatus as error:
             status = error.response.status_code
@@ -138,19 +130,29 @@ class Line:
 
     async def _subscribe(self, socket: ClientConnection) -> list[bytes]:
         """Show the keys and ask for the trade updates; such of them as have come before the acknowledgement."""
-        for form in self._forms if self._credentials.scheme is Scheme.KEYS else (_usual_form,):
-            await socket.send(form(self._credentials), text=True)
-            answer = await _answer(socket, "authorization", [])
-            if answer.status == "authorized":
-                break
-        else:
-            raise _GaveUp("the keys were refused", Loss.KEYS)
-        await socket.send(_LISTEN, text=True)
+        await self._authenticate(socket)
+        await socket.send(LISTEN, text=True)
         early: list[bytes] = []
         answer = await _answer(socket, "listening", early)
         if TRADE_UPDATES not in (answer.streams or ()):
-            raise _GaveUp("the broker does not offer trade updates to this account")
+            raise GaveUp("the broker does not offer trade updates to this account")
         return early
+
+    async def _authenticate(self, socket: ClientConnection) -> None:
+        """Show the keys, in the other form too where the first is refused."""
+        refused = False
+        for keys in shown(self._credentials, newer_first=self._newer_form):
+            try:
+                await socket.send(keys, text=True)
+                answer = await _answer(socket, "authorization", [])
+            except ConnectionClosed:
+                if refused:
+                    break
+                raise
+            if answer.status == "authorized":
+                return
+            refused = True
+        raise GaveUp("the keys were refused", Loss.KEYS)
 
     async def _listen(self, socket: ClientConnection) -> NoReturn:
         """Put frames into the inbox, ping, and give up when nothing is heard."""
@@ -161,13 +163,13 @@ class Line:
             try:
                 async with asyncio.timeout_at(check_at) as until:
                     while True:
+                        if self._inbox.is_full:
+                            await self._inbox.room()
                         raw = await socket.recv(decode=False)
                         self._heard = clock()
                         if raw[:64].find(b"trade_updates") < 0:
-                            _heed(raw)
+                            heed(raw)
                         self._inbox.put(self._heard, raw)
-                        if self._inbox.is_full:
-                            await self._inbox.room()
             except TimeoutError:
                 if not until.expired():
                     raise
@@ -178,7 +180,7 @@ class Line:
                 self._heard = max(self._heard, now - patience.silence + patience.ping)
             if now - self._heard >= patience.silence:
                 socket.transport.abort()
-                raise _GaveUp(f"nothing was heard for {patience.silence:g} s, not even an answer to a ping")
+                raise GaveUp(f"nothing was heard for {patience.silence:g} s, not even an answer to a ping")
             if now >= ping_at:
                 ping_at = now + patience.ping
                 await self._ping(socket)
@@ -210,24 +212,6 @@ class Line:
                     await socket.wait_closed()
 
 
-_LISTEN = msgspec.json.encode({"action": "listen", "data": {"streams": [TRADE_UPDATES]}})
-
-
-def _usual_form(credentials: Credentials) -> bytes:
-    """`authenticate`, with a pair of keys or an OAuth token. The keys are unwrapped here and in the next, only."""
-    if credentials.key_id is None:
-        shown = {"oauth_token": credentials.secret.reveal()}
-    else:
-        shown = {"key_id": credentials.key_id.reveal(), "secret_key": credentials.secret.reveal()}
-    return msgspec.json.encode({"action": "authenticate", "data": shown})
-
-
-def _newer_form(credentials: Credentials) -> bytes:
-    """`auth`, with the keys beside it."""
-    key = "" if credentials.key_id is None else credentials.key_id.reveal()
-    return msgspec.json.encode({"action": "auth", "key": key, "secret": credentials.secret.reveal()})
-
-
 async def _answer(socket: ClientConnection, stream: str, early: list[bytes]) -> Rest:
     """The next message of `stream`; trade updates that come before it are kept in `early`."""
     while True:
@@ -236,16 +220,6 @@ async def _answer(socket: ClientConnection, stream: str, early: list[bytes]) -> 
         if frame is not None and frame.stream == stream and frame.data is not None:
             return frame.data
         early.append(raw)
-
-
-def _heed(raw: bytes) -> None:
-    """Give up when the broker says, unasked, that we are not listening any more."""
-    frame = frames.read(raw)
-    if frame is None or frame.data is None:
-        return
-    unsubscribed = frame.stream == "listening" and TRADE_UPDATES not in (frame.data.streams or ())
-    if unsubscribed or (frame.stream == "authorization" and frame.data.status != "authorized"):
-        raise _GaveUp("the broker has ended the subscription")
 
 
 def _silent() -> logging.Logger:

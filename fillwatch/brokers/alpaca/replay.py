@@ -23,6 +23,8 @@ from fillwatch.brokers.pauses import STOOD, Loss, Pauses
 _PATH = "/v2/events/trades"
 #: Seconds without a byte until the connection is given up. How often Alpaca shows that it is there is not known.
 SILENCE = 60.0
+#: Bytes of one event; hundreds of times the largest.
+LONGEST = 2**20
 #: Answers that mean that the account does not have the feed.
 ABSENT = frozenset({400, 401, 403, 404, 405, 406, 410, 501})
 #: The broker's `Date` is cut to the second.
@@ -44,7 +46,7 @@ class Replay:
         wire: Wire | None = None,
     ) -> None:
         self.is_there: bool | None = None
-        self._line = (endpoint, credentials, Timeouts(), Caps(in_flight=1), listen, wire)
+        self._line = (endpoint, credentials, Timeouts(), Caps(in_flight=1, body=LONGEST), listen, wire)
         self._pauses = Pauses(rng)
         #: The last event that was heard, and when anything was.
         self._last: str | None = None
@@ -105,6 +107,8 @@ class _Visit:
         now = self._clock()
         if line.startswith(b"data:"):
             self._data.append(line[5:].strip())
+            if sum(map(len, self._data)) > LONGEST:
+                return False
         elif not line and self._data:
             raw, self._data = b"\n".join(self._data), []
             self._take(raw, now)

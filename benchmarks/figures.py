@@ -1,0 +1,117 @@
+"""What was measured: figures beside their targets and bounds, as lines to read and as JSON to keep."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+#: Where reports go; `make clean` removes it.
+REPORTS = Path("reports") / "bench"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure. `at_most`, `at_least`: the target, if it has one; `bound`: what no engine could do better."""
+
+    name: str
+    value: float
+    unit: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+    bound: float | None = None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it keeps to its target; None without one."""
+        if self.at_most is None and self.at_least is None:
+            return None
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return low <= self.value <= high  # and NaN is neither
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        said = f"{self.name} {number(self.value)}{self.unit and ' ' + self.unit}"
+        notes = [] if self.bound is None else [f"bound {number(self.bound)}"]
+        notes += [] if self.at_most is None else [f"target ≤ {number(self.at_most)}"]
+        notes += [] if self.at_least is None else [f"target ≥ {number(self.at_least)}"]
+        verdict = {None: "", True: " pass", False: " MISS"}[self.passed]
+        return said + (f" ({', '.join(notes)}{verdict})" if notes else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One case and its figures. `facts`: what the case was, as JSON takes it. `seconds`: of the clock on the wall."""
+
+    case: str
+    figures: tuple[Figure, ...]
+    facts: dict[str, object]
+    seconds: float = 0.0
+
+    @property
+    def lines(self) -> Iterable[str]:
+        """The case, and one line for each of its figures."""
+        yield f"{self.case}  ({self.seconds:.1f} s to run)"
+        for figure in self.figures:
+            yield f"    {figure.text}"
+
+
+def number(value: float) -> str:
+    """Three figures at least, and no more than they need."""
+    if value == int(value) if math.isfinite(value) else True:
+        return f"{value:,.0f}"
+    return f"{value:,.4f}" if abs(value) < 0.01 else f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def keep(name: str, rows: Sequence[Row]) -> Path:
+    """Write `reports/bench/NAME.json`; its path."""
+    return keep_json(name, {"rows": [_plain(row) for row in rows]})
+
+
+def keep_json(name: str, content: dict[str, object]) -> Path:
+    """Write `reports/bench/NAME.json` with the machine beside the content; its path."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    path = REPORTS / f"{name}.json"
+    whole = {"benchmark": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), **content}
+    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read(name: str) -> dict[str, object] | None:
+    """What was kept under this name; None when nothing was."""
+    path = REPORTS / f"{name}.json"
+    if not path.exists():
+        return None
+    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def machine() -> str:
+    """Whose figures these are."""
+    return (
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, "
+        f"{platform.system()}, {os.cpu_count()} cores"
+    )
+
+
+def _plain(row: Row) -> dict[str, object]:
+    figures = [asdict(figure) | {"passed": figure.passed} for figure in row.figures]
+    return {"case": row.case, "facts": row.facts, "figures": figures, "seconds": round(row.seconds, 2)}
+
+
+def mean(values: Sequence[float]) -> float:
+    """Not a number when there are none."""
+    return sum(values) / len(values) if values else math.nan
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that `share` (0 to 1) of all values do not exceed; not a number when there are none."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan

@@ -1,0 +1,150 @@
+"""What the caller of a trade gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fillwatch.core.results import FillOutcome, FillResult
+from fillwatch.core.trade import Trade
+from fillwatch.core.trade_facts import (
+    Cleared,
+    Closed,
+    Declined,
+    Doubtful,
+    Intended,
+    Looked,
+    NotPlaced,
+    Part,
+    Placed,
+    Sending,
+    Told,
+    TradeFact,
+    Watched,
+)
+from fillwatch.core.trade_steps import objection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeStep:
+    """What was done, and when (UTC)."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeResult:
+    """What became of a trade.
+
+    `success`: shares were bought (or sold short), are kept, and are protected; a smaller number than was asked for is
+    a success too when the policy for partial fills is to protect them (`fill` says how many). `filled_price`,
+    `stop_loss` and `take_profit` are in the quote currency, `slippage_pct` in percent (positive = worse for us),
+    `rr_ratio` is reckoned from the fill; each is None without a fill. `order_id` is the entry's, None if the broker has
+    none or may have none. `position_protected`: no share of this trade is, or can come to be, in the market without
+    exits seen working; true as well when none is. `reason` says in words why it is no success, or what is special.
+    """
+
+    success: bool
+    filled_price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    slippage_pct: Decimal | None = None
+    rr_ratio: Decimal | None = None
+    order_id: str | None = None
+    reason: str | None = None
+    fill: FillResult | None = None
+    exit_order_ids: tuple[str, ...] = ()
+    position_protected: bool = False
+    steps: tuple[TradeStep, ...] = ()
+    intent_id: str = ""
+
+
+def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
+    """The result as far as it is known; `facts` are told as its steps."""
+    entry, exits = trade.entry, trade.exits
+    kept = bool(entry.filled) and not trade.those(Part.CLOSE)
+    protected = trade.declined is not None or trade.is_protected
+    ids = (order.seen.order_ids for order in trade.those(Part.EXITS) if order.seen is not None)
+    return TradeResult(
+        success=kept and protected,
+        filled_price=trade.price,
+        stop_loss=None if exits is None else exits.stop_loss,
+        take_profit=None if exits is None else exits.take_profit,
+        slippage_pct=trade.slippage,
+        rr_ratio=None if exits is None else exits.rr_ratio,
+        order_id=entry.order_id,
+        reason=_reason(trade, protected=protected),
+        fill=entry.result,
+        exit_order_ids=tuple(one for some in ids for one in some),
+        position_protected=protected,
+        steps=tuple(TradeStep(at=fact.at, what=words(fact)) for fact in facts),
+        intent_id=trade.intent.intent_id,
+    )
+
+
+def _reason(trade: Trade, *, protected: bool) -> str | None:
+    said = [*_about_entry(trade), *_about_position(trade)]
+    if trade.declined is None and not protected:
+        said.append(f"{trade.bare} shares are without exits" if trade.bare else "not all of it is certain yet")
+    return "; ".join(said) or None
+
+
+def _about_entry(trade: Trade) -> list[str]:
+    if trade.declined is not None:
+        return [trade.declined.reason]
+    entry = trade.entry
+    said = [order.doubt for order in trade.orders.values() if order.doubt is not None]
+    if entry.refusal is not None:
+        said.append(entry.refusal.reason)
+    elif entry.result is not None and entry.result.outcome is not FillOutcome.FILLED:
+        said.append(f"entry {entry.result.outcome.value}, {entry.filled} of {entry.quantity} filled")
+    return said
+
+
+def _about_position(trade: Trade) -> list[str]:
+    said = []
+    why = objection(trade)
+    slippage = trade.slippage
+    if why is not None:
+        said.append(why)
+    elif slippage is not None and slippage > trade.intent.config.slippage_limit:
+        said.append(f"slippage of {slippage:.4f} % is over {trade.intent.config.max_slippage} %; kept for review")
+    refusals = [order.refusal.reason for order in trade.those(Part.EXITS) if order.refusal is not None]
+    if refusals and not any(order.works for order in trade.those(Part.EXITS)):
+        said.append(f"exits were refused: {refusals[-1]}")
+    if closing := trade.those(Part.CLOSE):
+        said.append(f"closed {sum((order.filled for order in closing), Decimal(0))} shares")
+    return said
+
+
+def words(fact: TradeFact) -> str:
+    """A fact in a few words."""
+    match fact:
+        case Intended(intent=wish):
+            return f"intended: {wish.side} {wish.quantity} {wish.symbol} at {wish.signal_price}"
+        case Declined():
+            return f"declined: {fact.reason}"
+        case Cleared():
+            return "checked: the trade can be made" + (" in extended hours" if fact.extended else "")
+        case Sending(request=order):
+            price = "" if order.limit_price is None else f" at {order.limit_price}"
+            stop = "" if order.stop_loss_stop_price is None else f", stop {order.stop_loss_stop_price}"
+            return f"{fact.name} sent: {order.side} {order.qty} {order.order_type}{price}{stop}"
+        case Placed():
+            return f"{fact.name} placed: {fact.order_id}"
+        case NotPlaced():
+            return f"{fact.name} {'refused' if fact.arrived else 'never arrived'}: {fact.reason}"
+        case Watched(result=told):
+            return f"{fact.name} {told.outcome}: {told.fill_quantity} at {told.fill_price}"
+        case Looked():
+            state = "over" if fact.over else "working" if fact.working else "not seen working"
+            return f"{fact.name} {state}: {', '.join(fact.order_ids)}"
+        case Doubtful():
+            return f"{fact.name} in doubt: {fact.reason}"
+        case Told():
+            return f"told: {'success' if fact.success else 'no success'}"
+        case Closed():
+            return "closed"

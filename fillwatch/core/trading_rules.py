@@ -1,0 +1,217 @@
+"""Prices and checks of a trade: ticks, the entry's limit, the exits, and what is wrong with a wish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from types import MappingProxyType
+
+from fillwatch.core.config import chosen
+from fillwatch.core.orders import Number, Side, exact
+from fillwatch.core.slippage import signed_slippage
+from fillwatch.core.text import plain
+from fillwatch.core.trade_terms import ExecutorConfig, Intent
+
+#: Ours, so that a caller's `decimal.getcontext()` changes no price.
+_ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_ONE, _HUNDRED, _ZERO = Decimal(1), Decimal(100), Decimal(0)
+#: Prices from 1.00 on are in whole cents, below it in hundredths of one (SEC rule 612; facts §6 of Alpaca's refusals).
+_CENT, _FRACTION = Decimal("0.01"), Decimal("0.0001")
+#: How far beyond the fill price, in percent, an order that closes a position in extended hours may trade.
+CLOSING_BUFFER = Decimal(1)
+#: What a short sale is reckoned at: 3 % over the price (Alpaca's margin rules).
+SHORT_MARGIN = Decimal("1.03")
+LONGEST_SYMBOL = 32
+
+
+def tick(price: Decimal) -> Decimal:
+    """The smallest step between prices near `price`."""
+    return _CENT if price >= _ONE else _FRACTION
+
+
+def rounded(price: Decimal, *, up: bool) -> Decimal:
+    """`price` on the grid of ticks, at or above it (`up`) or at or below it."""
+    way = ROUND_CEILING if up else ROUND_FLOOR
+    on_grid = price.quantize(tick(price), way)
+    return on_grid.quantize(tick(on_grid), way)  # rounding 0.99995 up leads to where the steps are wider
+
+
+def limit_price(side: Side, signal_price: Decimal, buffer: Decimal) -> Decimal:
+    """The entry's limit: `buffer` percent beyond the signal, rounded to the tick in our favour."""
+    factor = _ARITHMETIC.add(_ONE, _ARITHMETIC.divide(buffer * side.sign, _HUNDRED))
+    return rounded(_ARITHMETIC.multiply(signal_price, factor), up=side is Side.SELL)
+
+
+def closing_price(side: Side, fill_price: Decimal) -> Decimal:
+    """The limit of an order on `side` that is to close a position at once where no market orders are taken."""
+    return limit_price(side, fill_price, CLOSING_BUFFER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exits:
+    """Where a position ends: `stop_loss` below a long one and above a short one, `take_profit` on the other side."""
+
+    stop_loss: Decimal
+    take_profit: Decimal
+    rr_ratio: Decimal
+
+
+def exits(side: Side, fill_price: Decimal, risk_amount: Decimal, rr_ratio: Decimal) -> Exits | None:
+    """Stop and target from the real fill price; None when no stop fits between it and zero.
+
+    Both are rounded in our favour: the stop towards the fill, so that no more is risked than was asked, the target
+    away from it. A stop that would fall onto the fill is one tick away.
+    """
+    up = side is Side.BUY
+    stop = rounded(_ARITHMETIC.subtract(fill_price, risk_amount * side.sign), up=up)
+    step = tick(fill_price)
+    if (fill_price - stop) * side.sign < step:
+        stop = rounded(fill_price - step * side.sign, up=not up)
+    reward = _ARITHMETIC.multiply(risk_amount, rr_ratio)
+    target = rounded(_ARITHMETIC.add(fill_price, reward * side.sign), up=up)
+    if (target - fill_price) * side.sign < step:
+        target = rounded(fill_price + step * side.sign, up=up)
+    if stop <= 0 or target <= 0:
+        return None
+    ratio = _ARITHMETIC.divide(abs(target - fill_price), abs(fill_price - stop))
+    return Exits(stop_loss=stop, take_profit=target, rr_ratio=ratio)
+
+
+def wished(
+    intent_id: str,
+    at: datetime,
+    config: ExecutorConfig,
+    *,
+    symbol: str,
+    side: Side | str,
+    quantity: Number,
+    signal_price: Number,
+    risk_amount: Number,
+    rr_ratio: Number,
+) -> Intent:
+    """The wish as a value. `ValueError` names what is no symbol, no side or no finite number greater than 0."""
+    name = str(symbol).strip().upper()
+    if not 1 <= len(name) <= LONGEST_SYMBOL or plain(name) != name:
+        raise ValueError(f"symbol: {plain(name, 40)!r} is not allowed; give the instrument, e.g. 'AAPL'")
+    numbers = {
+        field: _positive(field, value)
+        for field, value in (
+            ("quantity", quantity),
+            ("signal_price", signal_price),
+            ("risk_amount", risk_amount),
+            ("rr_ratio", rr_ratio),
+        )
+    }
+    chosen_side = chosen("side", str(side).lower().rpartition(".")[2], Side)
+    return Intent(intent_id=intent_id, symbol=name, side=chosen_side, at=at, config=config, **numbers)
+
+
+def _positive(name: str, value: Number) -> Decimal:
+    if isinstance(value, bool):
+        raise ValueError(f"{name}: {value!r} is not a number")
+    number = exact(value, name)
+    if number <= 0:
+        raise ValueError(f"{name}: {value!r} is not allowed; it must be greater than 0")
+    return number
+
+
+def objection(intent: Intent) -> str | None:
+    """Why such a trade cannot be made whatever the broker says; None: it can."""
+    return next((found for check in _CHECKS if (found := check(intent)) is not None), None)
+
+
+def _kind(intent: Intent) -> str | None:
+    if "/" in intent.symbol:
+        return f"symbol: {intent.symbol} is a pair of currencies, for which the broker takes no OCO exits"
+    return None
+
+
+def _whole(intent: Intent) -> str | None:
+    if intent.quantity != intent.quantity.to_integral_value():
+        return f"quantity: {intent.quantity} is not allowed; exits go as one OCO, which takes whole shares only"
+    return None
+
+
+def _stop(intent: Intent) -> str | None:
+    if exits(intent.side, intent.signal_price, intent.risk_amount, intent.rr_ratio) is None:
+        return (
+            f"risk_amount: {intent.risk_amount} a share leaves no room for stop and target at {intent.signal_price}; "
+            "it is currency per share"
+        )
+    return None
+
+
+def _reward(intent: Intent) -> str | None:
+    least = exact(intent.config.min_rr_ratio)
+    if intent.rr_ratio < least:
+        return f"rr_ratio: {intent.rr_ratio} is below min_rr_ratio, {least}"
+    return None
+
+
+def _cost(intent: Intent) -> str | None:
+    most = intent.config.max_notional
+    cost = intent.quantity * intent.signal_price
+    if most is not None and cost > exact(most):
+        return f"quantity: {intent.quantity} at {intent.signal_price} costs {cost}, over max_notional, {most}"
+    return None
+
+
+_CHECKS: tuple[Callable[[Intent], str | None], ...] = (_kind, _whole, _stop, _reward, _cost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What the broker was read to say just before an entry. `held`: signed shares of the symbol, None if not known."""
+
+    is_open: bool
+    next_open: datetime
+    can_trade: bool
+    buying_power: Decimal | None
+    held: Decimal | None
+
+
+def hindrance(intent: Intent, market: Market) -> str | None:
+    """Why the trade cannot be made now; None: it can."""
+    return next((found for check in _HINDRANCES if (found := check(intent, market)) is not None), None)
+
+
+def _hours(intent: Intent, market: Market) -> str | None:
+    if market.is_open or intent.config.extended_hours:
+        return None
+    return f"the market is closed and extended_hours is off; it opens at {market.next_open.isoformat()}"
+
+
+def _blocked(intent: Intent, market: Market) -> str | None:
+    return None if market.can_trade else "the account may not trade"
+
+
+def _opposite(intent: Intent, market: Market) -> str | None:
+    if market.held is not None and market.held * intent.side.sign < 0:
+        return f"the account holds {market.held} {intent.symbol}: this would close that position, not open one"
+    return None
+
+
+def _power(intent: Intent, market: Market) -> str | None:
+    limit = limit_price(intent.side, intent.signal_price, intent.config.buffer(extended=not market.is_open))
+    cost = intent.quantity * limit * (SHORT_MARGIN if intent.side is Side.SELL else _ONE)
+    if market.buying_power is not None and cost > market.buying_power:
+        return f"buying power of {market.buying_power} does not cover {cost}"
+    return None
+
+
+_HINDRANCES: tuple[Callable[[Intent, Market], str | None], ...] = (_hours, _blocked, _opposite, _power)
+
+
+def slipped(intent: Intent, price: Decimal) -> Decimal:
+    """Slippage against the signal in percent, positive = worse for us."""
+    return signed_slippage(intent.side, intent.signal_price, price)
+
+
+_OPPOSITE: Mapping[Side, Side] = MappingProxyType({Side.BUY: Side.SELL, Side.SELL: Side.BUY})
+
+
+def opposite(side: Side) -> Side:
+    """The side that closes what `side` opens."""
+    return _OPPOSITE[side]

@@ -1,0 +1,120 @@
+"""The engine's door for those who trade: requests at the engine's pace, and tasks that end with the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+
+from fillwatch.brokers.base import Account, Broker, Listing, MarketClock, Operation, SubmitAnswer, Unknown
+from fillwatch.core.errors import BrokerError
+from fillwatch.core.evidence import Look, Route, Unanswered
+from fillwatch.core.orders import OrderRequest
+from fillwatch.core.positions import PositionBook, PositionsView
+from fillwatch.engine.limiter import Priority
+from fillwatch.engine.wire import Wire
+
+
+class TradingDoor:
+    """Orders and the reads around them, through the engine's limiter. Every call is one request and is never repeated
+    here; each raises `EngineClosed` when the engine has ended, and nothing for what a broker or a network can do.
+    """
+
+    def __init__(self, broker: Broker, wire: Wire, book: PositionBook) -> None:
+        self._broker = broker
+        self._wire = wire
+        self._book = book
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def can_list(self) -> bool:
+        """Whether the broker has a list of orders."""
+        return self._broker.caps.page_size > 0
+
+    @property
+    def fits(self) -> Callable[[str], str]:
+        """The broker's check of an order id."""
+        return self._broker.check_order_id
+
+    def held(self, symbol: str) -> Decimal | None:
+        """Signed shares of a symbol on the account, as far as the engine knows; None before it could be read."""
+        view = PositionsView(self._book)
+        return view.get(symbol, Decimal(0)) if view.has_baseline else None
+
+    async def submit(
+        self, request: OrderRequest, *, protects: bool, on_sent: Callable[[float], None] | None = None
+    ) -> SubmitAnswer:
+        """Send one order, once. One that `protects` goes before everything but cancels."""
+        priority = Priority.CANCEL if protects else Priority.SUBMIT
+        try:
+            return await self._wire.ask(
+                priority, lambda: self._broker.submit(request), on_sent=on_sent, operation=Operation.SUBMIT
+            )
+        except BrokerError as error:
+            return Unknown(error=error)
+
+    async def find(self, client_order_id: str, *, on_sent: Callable[[float], None] | None = None) -> Look:
+        """Look for an order by the id that its sender gave it."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(
+                Priority.FINAL_CHECK,
+                lambda: self._broker.look_by_client_id(client_order_id),
+                on_sent=on_sent,
+                operation=Operation.LOOK_BY_CLIENT_ID,
+            )
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.CLIENT_ID, as_of=asked)
+
+    async def look(self, order_id: str) -> Look:
+        """Look at an order by the broker's id."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(
+                Priority.FINAL_CHECK, lambda: self._broker.look(order_id), operation=Operation.LOOK
+            )
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.ORDER, as_of=asked)
+
+    async def list(self) -> Listing | Unanswered:
+        """The newest orders."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(Priority.FINAL_CHECK, self._broker.list, operation=Operation.LIST)
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.LIST, as_of=asked)
+
+    async def clock(self) -> MarketClock | Unanswered:
+        """The broker's clock."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(Priority.SUBMIT, self._broker.clock, operation=Operation.CLOCK)
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.POSITIONS, as_of=asked)
+
+    async def account(self) -> Account | Unanswered:
+        """The account."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(Priority.SUBMIT, self._broker.account, operation=Operation.ACCOUNT)
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.POSITIONS, as_of=asked)
+
+    def attend(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Run `work` until it ends or the engine does, which cancels it. Its error is its owner's to read."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._closed:
+            task.cancel()
+        return task
+
+    async def aclose(self) -> None:
+        """Cancel what is attended to and wait until it has ended."""
+        self._closed = True
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

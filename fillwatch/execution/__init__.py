@@ -1,0 +1,1 @@
+"""TRADES: from a signal to a protected position, on top of the engine."""

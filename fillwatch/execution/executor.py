@@ -1,0 +1,199 @@
+"""`SmartOrderExecutor`: from a signal to a protected position."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from fillwatch.core.config import chosen
+from fillwatch.core.errors import EngineClosed, FillwatchError, IntentConflict
+from fillwatch.core.orders import Number, Side
+from fillwatch.core.trade_facts import Intended
+from fillwatch.core.trade_result import TradeResult
+from fillwatch.core.trade_terms import ExecutorConfig, Intent
+from fillwatch.core.trading_rules import wished
+from fillwatch.engine.engine import FillDetectionEngine
+from fillwatch.execution.floor import Floor
+from fillwatch.execution.ledger import TradeLedger
+from fillwatch.execution.records import facts_of
+from fillwatch.execution.runner import Runner
+from fillwatch.journal import Journal, MemoryJournal
+from fillwatch.logs import plain_logger
+
+#: Trades that are over and whose results are kept for a caller who gives the same intent again.
+KEPT = 1_000
+
+
+class OnUnknown(StrEnum):
+    """What `recover` does with an entry that the broker does not know: wait until it surely never arrived, or send the
+    same order, under the same id, again at what may be a stale price."""
+
+    QUARANTINE = "quarantine"
+    RESEND = "resend"
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class SmartOrderExecutor:
+    """Makes trades through an engine that has been entered; a trade goes on when its caller gives up, and ends with
+    the engine at the latest.
+
+    `journal` keeps every fact that must survive (memory by default: nothing survives). `wall` gives aware UTC time and
+    `new_id` the id of an intent that came without one.
+    """
+
+    def __init__(
+        self,
+        engine: FillDetectionEngine,
+        config: ExecutorConfig | None = None,
+        *,
+        journal: Journal | None = None,
+        wall: Callable[[], datetime] = _utc,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self.config = config or ExecutorConfig()
+        self.journal: Journal = journal if journal is not None else MemoryJournal()
+        self._engine = engine
+        self._wall = wall
+        self._new_id = new_id
+        self._trades: OrderedDict[str, tuple[Intent, asyncio.Future[TradeResult]]] = OrderedDict()
+        self._shared: Floor | None = None
+
+    async def execute_trade(
+        self,
+        symbol: str,
+        side: Side | str,
+        quantity: Number,
+        signal_price: Number,
+        risk_amount: Number,
+        rr_ratio: Number = 2.0,
+        *,
+        intent_id: str | None = None,
+    ) -> TradeResult:
+        """Enter at about `signal_price`, and stand with a stop `risk_amount` (currency per share) away from the fill
+        and a target `rr_ratio` times as far. `quantity`: whole shares.
+
+        Whatever the broker or the arguments are like, the answer is a result; see `TradeResult`. The same `intent_id`
+        again gives the first one's result and sends nothing. Raises `IntentConflict` when it was given for another
+        trade before, `EngineClosed` when the engine ends first, and as `engine.watch` outside the engine's loop. A
+        caller that is cancelled changes nothing: the trade goes on until the position is protected.
+        """
+        given = intent_id or self._new_id()
+        try:
+            intent = wished(
+                given,
+                self._wall(),
+                self.config,
+                symbol=symbol,
+                side=side,
+                quantity=quantity,
+                signal_price=signal_price,
+                risk_amount=risk_amount,
+                rr_ratio=rr_ratio,
+            )
+        except ValueError as error:
+            return TradeResult(success=False, reason=str(error), position_protected=True, intent_id=given)
+        known = self._trades.get(given)
+        if known is None:
+            return await asyncio.shield(self._begin(intent, may_be_known=intent_id is not None))
+        if not known[0].is_same_as(intent):
+            raise IntentConflict(f"intent {given} was given for another trade before")
+        return await asyncio.shield(known[1])
+
+    async def recover(self, *, on_unknown: OnUnknown | str = OnUnknown.QUARANTINE) -> tuple[TradeResult, ...]:
+        """Take up every trade that the journal holds open, and wait for their results.
+
+        Orders are found again by their ids, watches go on with what is left of their time by the wall clock, shares
+        without exits get them. An entry that the broker does not know is not sent again unless `on_unknown="resend"`.
+        """
+        resend = chosen("on_unknown", on_unknown, OnUnknown) is OnUnknown.RESEND
+        futures = []
+        for entry in await self.journal.intents(open_only=True):
+            (first,) = facts_of([entry])
+            if isinstance(first, Intended) and first.intent.intent_id not in self._trades:
+                futures.append(self._begin(first.intent, may_be_known=True, resend=resend))
+        return tuple([await asyncio.shield(future) for future in futures])
+
+    def halt(self, reason: str) -> None:
+        """Begin no more trades; those under way go on until what they hold is protected."""
+        self._floor().halted = reason
+
+    def unhalt(self) -> None:
+        """Let trades begin again."""
+        self._floor().halted = None
+
+    def _floor(self) -> Floor:
+        door = self._engine.trading
+        if self._shared is None:
+            self._shared = Floor(door)
+            door.attend(self._hear(self._shared), "fillwatch-trades")
+        return self._shared
+
+    def _begin(self, intent: Intent, *, may_be_known: bool, resend: bool = False) -> asyncio.Future[TradeResult]:
+        floor = self._floor()
+        future: asyncio.Future[TradeResult] = asyncio.get_running_loop().create_future()
+        self._trades[intent.intent_id] = (intent, future)
+        self._forget()
+        floor.begin(intent)
+        work = self._make(intent, future, floor, may_be_known=may_be_known, resend=resend)
+        task = self._engine.trading.attend(work, f"fillwatch-trade-{intent.intent_id}")
+        task.add_done_callback(lambda ended: _settle(ended, future, lambda: floor.end(intent)))
+        return future
+
+    async def _make(
+        self,
+        intent: Intent,
+        future: asyncio.Future[TradeResult],
+        floor: Floor,
+        *,
+        may_be_known: bool,
+        resend: bool,
+    ) -> None:
+        entries = await self.journal.read(intent_id=intent.intent_id) if may_be_known else ()
+        facts = facts_of(entries)
+        first = facts[0] if facts else Intended(at=intent.at, intent=intent)
+        if not isinstance(first, Intended) or not first.intent.is_same_as(intent):
+            raise IntentConflict(f"intent {intent.intent_id} was given for another trade before")
+        ledger = TradeLedger(first, facts[1:], self.journal, self._wall)
+        if not facts and (why := await ledger.announce(first)) is not None:
+            future.set_result(
+                TradeResult(success=False, reason=why, position_protected=True, intent_id=intent.intent_id)
+            )
+            return
+        runner = Runner(ledger, self._engine, floor, resumed=bool(facts), resend=resend, result=future)
+        await runner.run()
+
+    async def _hear(self, floor: Floor) -> None:
+        """Late facts about orders of trades: they may leave shares bare, and then the trade is taken up again."""
+        async for amendment in self._engine.amendments():
+            found = floor.owner(amendment.order_id)
+            if found is None:
+                continue
+            runner, name = found
+            await runner.hear(name, amendment.amended)
+            if runner.is_idle:
+                self._engine.trading.attend(runner.run(), f"fillwatch-trade-{runner.trade.intent.intent_id}")
+
+    def _forget(self) -> None:
+        """Let the oldest results go; a journal still has them."""
+        over = [name for name, (_, future) in self._trades.items() if future.done()]
+        for name in over[: max(len(self._trades) - KEPT, 0)]:
+            del self._trades[name]
+
+
+def _settle(task: asyncio.Task[None], future: asyncio.Future[TradeResult], end: Callable[[], None]) -> None:
+    """A trade's task has ended: if its caller has not been told by then, tell him why."""
+    end()
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, FillwatchError):
+        plain_logger().opt(exception=error).error("a trade failed; what it holds may be without exits")
+    if future.done():
+        return
+    future.set_exception(error or EngineClosed("the engine was left before the trade was done"))
+    future.exception()  # one that nobody waits for is not reported as forgotten
