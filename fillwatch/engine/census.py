@@ -11,7 +11,7 @@ from fillwatch.engine.case import Case
 from fillwatch.engine.index import Index
 
 #: Cases counted in a second at most, so that counting stays below a hundredth of the work; few are counted each time.
-COUNTED_PER_SECOND, FEW = 40_000.0, 400
+COUNTED_PER_SECOND, FEW = 40_000.0, 64
 #: Seconds after `watch()` for which news of a market order is likely: one that fills does so at once, or not soon.
 HOT = 1.5
 
