@@ -30,7 +30,7 @@ _VERIFIER = MultiMethodVerifier()
 class Common:
     """What all cases of an engine share: its configuration of the moment, its ear for changes, and its loggers."""
 
-    __slots__ = ("config", "log", "looks", "loop", "on_change")
+    __slots__ = ("config", "log", "loop", "often", "on_change")
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Common:
         self.on_change = on_change
         self.loop = asyncio.get_running_loop()
         self.log = plain_logger()
-        self.looks = often_logger()
+        self.often = often_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +134,10 @@ class Case:
         """A logger that says whose lines it writes. Made anew each time: few lines are written, and many cases kept."""
         return bound(self._common.log, self.order_id, self._elapsed)
 
+    def tell(self, level: str, text: Callable[[], str]) -> None:
+        """Log what `text` gives, which is not asked for when nobody would see it: for what is told often."""
+        self._common.often.log(level, "{}", text, about=lambda: (self.order_id, self._elapsed))
+
     def _elapsed(self) -> float:
         return self._common.loop.time() - self.started
 
@@ -190,12 +194,7 @@ class Case:
             case Seen() | Missing():
                 self._looks += 1
                 self.checks += 1
-                self._common.looks.debug(
-                    "look: {}: {}",
-                    lambda: evidence.route.value,
-                    lambda: self._say_look(evidence),
-                    about=lambda: (self.order_id, self._elapsed),
-                )
+                self.tell("DEBUG", lambda: _look(evidence))
             case Executed():
                 self.checks += 1
             case Unanswered():
@@ -276,13 +275,6 @@ class Case:
                 return
         self.wake()
 
-    def _say_look(self, evidence: Seen | Missing) -> str:
-        if isinstance(evidence, Missing):
-            return "not there"
-        order = evidence.order
-        methods = ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
-        return f"{order.raw_status or order.status} {order.filled_qty} of {order.qty}; methods: {methods}"
-
     def end(self, error: BaseException) -> None:
         """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
         for promise in (self.result, self.consistency):
@@ -292,3 +284,12 @@ class Case:
             self._heard.set_exception(error)
             self._heard.exception()
         self.changes.close()
+
+
+def _look(evidence: Seen | Missing) -> str:
+    if isinstance(evidence, Missing):
+        return f"look: {evidence.route.value}: not there"
+    order = evidence.order
+    methods = ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
+    said = f"{order.raw_status or order.status} {order.filled_qty} of {order.qty}"
+    return f"look: {evidence.route.value}: {said}; methods: {methods}"

@@ -28,7 +28,7 @@ from fillwatch.logs import plain_logger
 GRACE = 1.0
 #: A feed that has to be audited more often than this, in seconds, spares no reads at all.
 RELIEF = 2.0
-#: Batches after which everybody else has a turn, however many lie ready.
+#: Events after which everybody else has a turn, however many lie ready.
 BREATH = 64
 #: Seconds between two repairs, however many gaps there are.
 REPAIR_SPACING = 1.0
@@ -42,8 +42,8 @@ class Feed:
     def __init__(self, broker: Pushes | None, index: Index, dues: Dues, tape: TapeReader, agenda: Agenda) -> None:
         self.exists = broker is not None
         self.meter = LossMeter()
-        #: Batches that came, so far.
-        self.batches = 0
+        #: Events that came, so far.
+        self.events = 0
         self._broker = broker
         self._index = index
         self._dues = dues
@@ -93,11 +93,11 @@ class Feed:
 
     async def _take_in(self, broker: Pushes) -> None:
         async for batch in broker.events():
-            self.batches += 1
             for event in batch:
                 self._hear(event)
-            if self.batches % BREATH == 0:
-                await asyncio.sleep(0)
+                self.events += 1
+                if self.events % BREATH == 0:
+                    await asyncio.sleep(0)
 
     def _hear(self, event: Event) -> None:
         match event:

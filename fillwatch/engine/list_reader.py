@@ -55,9 +55,7 @@ class ListReader:
         if self._sweep is None:
             self._sweep = Sweep.over(self._searchable())
         sweep = self._sweep
-        for due in self._dues.all():
-            if due[1] in sweep.missing:
-                self._dues.asked(due)
+        self._dues.cover(sweep.missing)
         covered = {case: None for order_id in sweep.missing for case in self._index.of(order_id)}
         self._asked = asked = self._loop.time()
         page = await self._broker.list(after=sweep.after, until=sweep.until)

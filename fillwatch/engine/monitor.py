@@ -44,6 +44,7 @@ async def pursue(case: Case, desk: Desk) -> None:
     """Follow one order to its result, compare the position, and audit it if it has no end yet."""
     finish = await _until_finished(case, desk)
     result = desk.outcomes.settle(case, finish)
+    desk.reader.dues.forget(case)
     complete = _is_complete(result)
     if not complete:
         case.audits = 0

@@ -160,6 +160,7 @@ class Office:
 
     def _drop(self, case: Case) -> None:
         self._reader.index.remove(case)
+        self._reader.dues.forget(case)
         for order_id in case.chain.ids:
             if not self._reader.index.of(order_id):
                 self.book.let_go(order_id)

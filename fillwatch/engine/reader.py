@@ -67,11 +67,10 @@ class Reader:
 
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
-        for order_id in case.chain.ids:
-            if self.index.add(order_id, case):
-                case.indexed_at = self._loop.time()
-        if not case.chain.current.is_known:
-            self.dues.mark(case)
+        if any([self.index.add(order_id, case) for order_id in case.chain.ids]):
+            case.indexed_at = self._loop.time()
+            self.dues.forget(case)
+            self.dues.keep_due(case)
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""
@@ -162,13 +161,11 @@ class Reader:
         return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(2.0)))
 
     def _choose(self, tokens: float, *, spare: bool) -> Read:
-        wanted = self.dues.all()
-        strays = sum(not case.is_listed for case, _ in wanted)
         census, tape_in = self._counter.census(), self._tape_in()
         return cheapest(
             Outlook(
-                due=len(wanted) - strays,
-                strays=strays,
+                due=self.dues.listed,
+                strays=self.dues.single,
                 shown=census.live + census.audited,
                 exposed=census.exposed,
                 pages=self.list.pages,
@@ -215,12 +212,10 @@ class Reader:
         return look
 
     def _next_by_id(self) -> Due | None:
-        """The order that has waited longest for a look of its own, strays first; else the one seen longest ago."""
-        waiting = self.dues.all()
-        strays = [due for due in waiting if not due[0].is_listed]
-        if waiting:
-            return (strays or waiting)[0]
-        oldest = min(
-            (case for case in self.index if case.is_live), key=lambda case: case.chain.seen_as_of, default=None
-        )
+        """The look that is due, or else at the order seen longest ago."""
+        due = self.dues.first()
+        if due is not None:
+            return due
+        live = (case for case in self.index if case.is_live)
+        oldest = min(live, key=lambda case: case.chain.seen_as_of, default=None)
         return None if oldest is None else (oldest, oldest.chain.current.order_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from fillwatch.core.belief import OrderBelief
 from fillwatch.core.orders import OrderStatus
 from fillwatch.core.results import FillOutcome, FillResult, Transition
 from fillwatch.core.tape import ZERO
@@ -31,19 +32,20 @@ def picture(case: Case, now: float) -> WatchSnapshot:
 def log_change(case: Case, change: Transition) -> None:
     """One line for a transition, at WARNING if the status should not follow the one before."""
     belief = case.chain.current
-    filled, qty, side = belief.filled_quantity, belief.qty, belief.side
-    left = None if qty is None or filled is None else max(qty - filled, ZERO)
-    level = "WARNING" if change.surprising else "INFO"
-    before = "first seen" if change.before is None else change.before.value
-    case.log.log(
-        level,
-        "{} -> {}: {} {} {}: {} of {} filled, {} left ({})",
-        *(before, change.status.value, change.order_id, side.value if side else "?", belief.symbol),
-        *(filled, qty, left, change.route.value if change.route else "?"),
-    )
+    case.tell("WARNING" if change.surprising else "INFO", lambda: _said(belief, change))
     raw = "" if belief.best is None else belief.best.raw_status
     if change.status is OrderStatus.UNKNOWN and raw:
         case.log.warning("the broker's status {!r} is not known; taken for alive", raw)
+
+
+def _said(belief: OrderBelief, change: Transition) -> str:
+    filled, qty, side = belief.filled_quantity, belief.qty, belief.side
+    left = None if qty is None or filled is None else max(qty - filled, ZERO)
+    before = "first seen" if change.before is None else change.before.value
+    return (
+        f"{before} -> {change.status.value}: {change.order_id} {side.value if side else '?'} {belief.symbol}: "
+        f"{filled} of {qty} filled, {left} left ({change.route.value if change.route else '?'})"
+    )
 
 
 def log_result(case: Case, result: FillResult, slippage_limit: Decimal | None) -> None:
