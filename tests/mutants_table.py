@@ -175,8 +175,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one retry too few",
         file="fillwatch/engine/recovery.py",
-        old="if attempt == retries or now() + wait >= deadline:",
-        new="if attempt == retries - 1 or now() + wait >= deadline:",
+        old="if attempt == retries or now() + wait >= until():",
+        new="if attempt == retries - 1 or now() + wait >= until():",
         tests=RECOVERY,
     ),
     Mutant(

@@ -13,7 +13,8 @@ from fillwatch.core.finality import AskCancel, AskLook, CancelFate, Proof, Reply
 from fillwatch.core.results import FillResult
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
-from fillwatch.engine.limiter import Priority
+from fillwatch.engine.crowd import Crowd
+from fillwatch.engine.limiter import Priority, RateLimiter
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
 
@@ -21,7 +22,10 @@ from fillwatch.engine.recovery import ErrorRecoveryManager
 class FinalVerificationHandler:
     """The last look, the cancel, and the looks until the broker has confirmed an end."""
 
-    def __init__(self, broker: Broker, reader: Reader, agenda: Agenda, recovery: ErrorRecoveryManager) -> None:
+    def __init__(
+        self, broker: Broker, reader: Reader, agenda: Agenda, recovery: ErrorRecoveryManager, limiter: RateLimiter
+    ) -> None:
+        self._crowd = Crowd(limiter)
         self._broker = broker
         self._reader = reader
         self._agenda = agenda
@@ -86,6 +90,7 @@ class FinalVerificationHandler:
 
         async def cancel() -> CancelAnswer:
             sent.append(self._loop.time())
+            self._crowd.leave(case)
             course.first_cancel = min(course.first_cancel, sent[0])
             case.api_calls += 1
             case.log.info("cancel sent")
@@ -93,11 +98,19 @@ class FinalVerificationHandler:
             course.cancel_accepted = course.cancel_accepted or _may_have_worked(answer)
             return answer
 
-        start = course.first_cancel if course.first_cancel < self._loop.time() else self._loop.time()
-        deadline = max(start + resolution, self._loop.time() + 1.0)
-        _, answer = await self._recovery.execute_with_retry(
-            cancel, priority=Priority.CANCEL, deadline=deadline, wanted=wanted, log=case.log
-        )
+        asked = self._loop.time()
+        self._crowd.enter(case)
+        try:
+            _, answer = await self._recovery.execute_with_retry(
+                cancel,
+                priority=Priority.CANCEL,
+                # Infinite before the first is sent: an order is not given up because many cancels go before its own.
+                deadline=lambda: max(course.first_cancel + resolution, asked + 1.0),
+                wanted=wanted,
+                log=case.log,
+            )
+        finally:
+            self._crowd.leave(case)
         told = _FATES.get(type(answer), _fate)(answer)
         case.log.info("cancel: {}", told.value)
         return Reply(now=self._loop.time(), cancel=told, sent_at=sent[0] if sent else None)

@@ -58,7 +58,9 @@ class Office:
         self._recovery = ErrorRecoveryManager(
             self._wire, max_retries=config.max_retries, backoff_base=config.retry_backoff_base, rng=rng
         )
-        self.final_check = FinalVerificationHandler(broker, self._reader, self._agenda, self._recovery)
+        self.final_check = FinalVerificationHandler(
+            broker, self._reader, self._agenda, self._recovery, self._wire.limiter
+        )
         self._holdings = Holdings(broker, self._wire, self.book, self._reader.tape, on_discrepancy)
         self.consistency = self._holdings.consistency
         self.outcomes = Outcomes(lambda: self.config, has_tape=self._reader.tape.exists, drop=self._drop)

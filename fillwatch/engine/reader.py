@@ -67,7 +67,7 @@ class Reader:
 
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
-        if any([self.index.add(order_id, case) for order_id in case.chain.ids]):
+        if sum(self.index.add(order_id, case) for order_id in case.chain.ids):
             case.indexed_at = self._loop.time()
             self.dues.forget(case)
             self.dues.keep_due(case)

@@ -53,7 +53,7 @@ class ErrorRecoveryManager:
         max_retries: int | None = None,
         *,
         priority: Priority = Priority.CANCEL,
-        deadline: float = math.inf,
+        deadline: float | Callable[[], float] = math.inf,
         on_sent: Callable[[float], None] | None = None,
         wanted: Callable[[], bool] | None = None,
         log: Logger | None = None,
@@ -62,23 +62,25 @@ class ErrorRecoveryManager:
 
         An attempt fails when `operation()` raises, or answers with an `.error` that may be retried (`Unanswered`,
         `Unknown`); a refusal and any other permanent error end it at once. `max_retries` come after the first attempt
-        (None: as constructed). `deadline` is a reading of the loop's clock: nothing is sent and no wait ends after it,
-        but an answer that is on its way is waited for. `wanted` is asked before each attempt is sent; once it says no,
-        it is `(True, None)`. After a rate-limited attempt the next one waits for the
-        broker's reset at least. Cancellation passes through. Raises `EngineClosed` when the engine has ended.
+        (None: as constructed). `deadline` is a reading of the loop's clock, or a function that gives it before each
+        attempt: nothing is sent and no wait ends after it, but an answer on its way is waited for. `wanted` is asked
+        before each attempt is sent; once it says no, it is `(True, None)`. After a rate-limited attempt the next one
+        waits for the broker's reset at least. Cancellation passes through. Raises `EngineClosed` when the engine has
+        ended.
         """
         retries = self.max_retries if max_retries is None else max_retries
         log = log or plain_logger()
         now = asyncio.get_running_loop().time
+        until = deadline if callable(deadline) else lambda: deadline
         for attempt in range(retries + 1):
-            answer, error = await self._attempt(operation, priority, deadline, on_sent, wanted)
+            answer, error = await self._attempt(operation, priority, until(), on_sent, wanted)
             if error is None:
                 return True, answer
             if isinstance(answer, Refused) or not self._is_retryable_error(error):
                 log.error("request failed for good: {}: {}", type(error).__name__, error)
                 return False, error
             wait = max(self._calculate_backoff(attempt), self._silence_after(error, now()))
-            if attempt == retries or now() + wait >= deadline:
+            if attempt == retries or now() + wait >= until():
                 log.warning("request failed: {}: {}; no retry is left", type(error).__name__, error)
                 return False, error
             log.warning(

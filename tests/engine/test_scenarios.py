@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from fillwatch import AmendmentKind, FillDetectionConfig, FillOutcome, FillResult, OrderRequest
 from fillwatch.core.orders import OrderStatus, Side
@@ -368,3 +370,27 @@ def test_a_storm_of_429_is_met_with_silence_and_survived(kind: str) -> None:
         assert scene.violations() == []
 
     run_virtual(run)
+
+
+def test_more_timeouts_than_the_limit_lets_through_are_all_cancelled_and_said_so() -> None:
+    """300 at once need some two minutes: none is given up because others go before it."""
+
+    async def run() -> None:
+        async with live(config=FillDetectionConfig(timeout_seconds=20.0)) as scene:
+            ids = [scene.world.place(fate=Fate.NEVER) for _ in range(300)]
+            results = await asyncio.gather(*(scene.follower.watch(order_id) for order_id in ids))
+            assert {result.outcome for result in results} == {FillOutcome.TIMED_OUT}
+            assert asyncio.get_running_loop().time() - scene.world.start >= 100.0
+        assert scene.violations() == []
+
+    lines: list[str] = []
+    logger.enable("fillwatch")
+    sink = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
+    try:
+        run_virtual(run)
+    finally:
+        logger.remove(sink)
+        logger.disable("fillwatch")
+    said = [line for line in lines if "cancels wait for the request limit" in line]
+    assert said
+    assert re.fullmatch(r"(29\d|300) cancels wait .* in about 1[45]\d s", said[0])
