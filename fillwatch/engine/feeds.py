@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 
 from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
@@ -92,12 +93,17 @@ class Feed:
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def _take_in(self, broker: Pushes) -> None:
-        async for batch in broker.events():
-            for event in batch:
-                self._hear(event)
-                self.events += 1
-                if self.events % BREATH == 0:
-                    await asyncio.sleep(0)
+        batches = broker.events()
+        try:
+            async for batch in batches:
+                for event in batch:
+                    self._hear(event)
+                    self.events += 1
+                    if self.events % BREATH == 0:
+                        await asyncio.sleep(0)
+        finally:
+            if isinstance(batches, AsyncGenerator):  # else a cancel in this loop would leave its end to the collector
+                await batches.aclose()
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -117,7 +123,7 @@ class Feed:
             case Heartbeat():
                 pass
             case Disconnected():
-                level = "WARNING" if self.is_up or event.slot_taken else "DEBUG"
+                level = "WARNING" if self.is_up else "DEBUG"
                 self._log.log(level, "the broker's feed is down: {}; again in {:.1f} s", event.reason, event.retry_in)
                 self._fall()
 

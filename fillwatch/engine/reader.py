@@ -31,6 +31,8 @@ from fillwatch.logs import plain_logger
 LEAST_REST, LONGEST_REST = 0.01, 0.5
 #: Reads that nobody needs are so many times further apart than tokens come, unless tokens abound.
 PACE = 1.1
+#: Seconds between two reads while news is likely: what was saved lasts the better part of a second at that.
+HOT_PACE = 0.1
 #: Seconds between two reads of the tape that nobody asked for.
 LATE_FACTS = 20.0
 
@@ -43,6 +45,7 @@ class Reader:
     def __init__(self, broker: Broker, wire: Wire, agenda: Agenda, book: PositionBook) -> None:
         self._broker = broker
         self._wire = wire
+        self._agenda = agenda
         self._loop = asyncio.get_running_loop()
         self._log = plain_logger()
         self._kick = asyncio.Event()
@@ -121,8 +124,9 @@ class Reader:
             nonlocal choice
             self._asking.discard(priority)
             # Without anything due, one look at a time: a second one before its answer would tell the same.
-            choice = self._choose(self._wire.limiter.beyond_reserve + 1.0, spare=not self._reading and not self._chosen)
-            if choice is Read.NOTHING:
+            choice = self._choose(self._wire.limiter.beyond_reserve + 1.0, spare=not (self._reading or self._chosen))
+            if choice is Read.NOTHING:  # somebody else has asked meanwhile: see again soon what is left
+                self._agenda.at(self._loop.time() + LEAST_REST, self._kick.set)
                 return False
             self._last = choice
             if choice is not Read.TAPE:
@@ -147,16 +151,18 @@ class Reader:
 
     def _has_spare(self) -> bool:
         """Whether to read although nothing is due: a token is there without regret, or news is likely."""
-        return not self._reading and (self._spare_in() <= HAIR or self._counter.census().hot)
+        return not self._chosen and self._spare_in() <= HAIR
 
     def _spare_in(self) -> float:
-        """Seconds until a token is there without regret: tokens abound, or a read is in pace.
+        """Seconds until a token is well spent: tokens abound, or a read is in pace, or news is likely.
 
         The pace is a little slower than tokens flow in, so that their level recovers.
         """
         if self._reading:
             return math.inf  # its end is news
         limiter = self._wire.limiter
+        if self._counter.census().hot:
+            return self._paced_at + HOT_PACE - self._loop.time()
         pace = self._paced_at + PACE / limiter.rate_now - self._loop.time()
         return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(2.0)))
 
