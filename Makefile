@@ -8,10 +8,10 @@ WORLDS ?= 5000
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak fidelity mutants clean
+.PHONY: help setup demo test check bench bench-peers soak fidelity mutants crash clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 setup: $(READY) ## make .venv and install everything into it
 
@@ -36,6 +36,9 @@ check: setup ## lint, formatting, types
 bench: setup ## measure; the tables go to the terminal
 	$(PY) -m benchmarks $(ARGS)
 
+bench-peers: setup ## measure what people use today as well, each in an environment of its own (some 20 minutes)
+	$(PY) -m benchmarks peers table
+
 soak: setup ## run WORLDS seeded worlds with faults in virtual time (ARGS: --seed N replays one)
 	$(PY) -m tests.soak --worlds $(WORLDS) $(ARGS)
 
@@ -44,6 +47,9 @@ fidelity: setup ## hold the simulated server to alpaca-py and Alpaca's OpenAPI d
 
 mutants: setup ## plant known bugs one at a time and see the tests catch them
 	$(PY) -m tests.mutants $(ARGS)
+
+crash: setup ## kill a trading process N times (N=200) at any instant and compare what is left with the truth
+	FILLWATCH_CRASHES=$(or $(N),200) $(PY) -m pytest tests/execution/test_crash.py
 
 clean: ## remove the environment and everything that was generated
 	rm -rf $(VENV) build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis

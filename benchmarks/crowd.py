@@ -25,7 +25,7 @@ FILLS_PER_SECOND, FILLS_TO_ONE_CANCEL = 0.5, 4
 SETTLING = 60.0
 #: Fewer orders than these are kept at their number: for each that ends a new one comes, so many seconds later, since
 #: the first look at a new order tells of the others too.
-MANY, REPLACED_AFTER = 500, (1.0, 9.0)
+MANY, REPLACED_AFTER = 500, (0.5, 4.5)
 #: Seconds after the last end in which it may still be told; what is not told by then was missed.
 PATIENCE = 90.0
 
@@ -132,20 +132,25 @@ async def live(*, orders: int, ends: int, world: World, broker: SimulatedBroker,
     )
     rate = FILLS_PER_SECOND * (FILLS_TO_ONE_CANCEL + 1) / FILLS_TO_ONE_CANCEL
     done: list[tuple[str, Act, float]] = []
+    coming: list[asyncio.TimerHandle] = []
     async with FillDetectionEngine(broker, config) as engine:
         crowd = Crowd(world=world, engine=engine, size=orders, rng=rng)
         crowd.open()
         await asyncio.sleep(SETTLING + orders / 200)
         began, first = loop.time(), len(world.ledger.arrivals)
-        for number in range(ends):
-            await asyncio.sleep(rng.expovariate(rate))
+        for number, pause in enumerate(_pauses(ends, rate, rng)):
+            await asyncio.sleep(pause)
+            if not crowd.resting:
+                crowd.add()
             act = Act.CANCEL if number % (FILLS_TO_ONE_CANCEL + 1) == FILLS_TO_ONE_CANCEL else Act.FILL
             order_id = crowd.take()
             crowd.end(order_id, act)
             done.append((order_id, act, loop.time()))
             if orders < MANY:
-                loop.call_later(rng.uniform(*REPLACED_AFTER), crowd.add)
+                coming.append(loop.call_later(rng.uniform(*REPLACED_AFTER), crowd.add))
         lasted = loop.time() - began
+        for handle in coming:
+            handle.cancel()
         during = world.ledger.arrivals[first:]
         await _patience(crowd, [order_id for order_id, _, _ in done])
     return Ran(
@@ -158,6 +163,13 @@ async def live(*, orders: int, ends: int, world: World, broker: SimulatedBroker,
     )
 
 
+def _pauses(count: int, rate: float, rng: Random) -> list[float]:
+    """Seconds between ends: random, yet `rate` a second over the whole run, since requests are counted for each."""
+    drawn = [rng.expovariate(rate) for _ in range(count)]
+    scale = count / rate / sum(drawn)
+    return [pause * scale for pause in drawn]
+
+
 async def _patience(crowd: Crowd, order_ids: Iterable[str]) -> None:
     futures = [crowd.watches[order_id].future for order_id in order_ids]
     await asyncio.wait(futures, timeout=PATIENCE)
@@ -168,9 +180,7 @@ def _end(crowd: Crowd, order_id: str, act: Act, at: float) -> End:
     return End(order_id=order_id, act=act, true_at=at, told_at=told_at, result=result)
 
 
-def wrongs(
-    ledger: Ledger, order_ids: Iterable[str], told: Mapping[str, tuple[float, FillResult]]
-) -> Iterable[str]:
+def wrongs(ledger: Ledger, order_ids: Iterable[str], told: Mapping[str, tuple[float, FillResult]]) -> Iterable[str]:
     """`missed` for each execution that was not told, `phantom` for each that was told and is not true."""
     for order_id in order_ids:
         true = ledger.executed_in_chain(order_id)
@@ -180,4 +190,3 @@ def wrongs(
             yield "missed"
         elif said > true or (result.outcome is FillOutcome.FILLED and true < (result.requested_quantity or true)):
             yield "phantom"
-

@@ -102,7 +102,10 @@ def machine() -> str:
 
 
 def _plain(row: Row) -> dict[str, object]:
-    figures = [asdict(figure) | {"passed": figure.passed} for figure in row.figures]
+    figures = [
+        asdict(figure) | {"value": figure.value if math.isfinite(figure.value) else None, "passed": figure.passed}
+        for figure in row.figures
+    ]
     return {"case": row.case, "facts": row.facts, "figures": figures, "seconds": round(row.seconds, 2)}
 
 

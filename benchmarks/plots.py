@@ -54,7 +54,7 @@ def picture(name: str, draw: Callable[[Any], None], width: float = 8.0) -> str:
     """Write `reports/bench/NAME.png`; where it is, or why it is not there."""
     if find_spec("matplotlib") is None:
         return NONE
-    from matplotlib.figure import Figure as Canvas  # noqa: PLC0415 - optional, and slow to import
+    from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(width, 5.0), layout="constrained")
     draw(canvas)
@@ -69,6 +69,6 @@ def _series(rows: Sequence[Row], kind: str) -> dict[str, list[tuple[int, float]]
     for row in rows:
         value = next(figure.value for figure in row.figures if figure.name == kind)
         label = f"{row.facts['mode']}, share {row.facts['share']:g}" if isinstance(row.facts["share"], float) else ""
-        if value == value:  # noqa: PLR0124 - not a number: there was no such end
+        if value == value:
             series.setdefault(label, []).append((int(str(row.facts["orders"])), value))
     return series

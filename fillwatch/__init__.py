@@ -5,11 +5,14 @@ Importing it loads no vendor, starts no loop and shows no log; `enable_logging` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Broker
 from fillwatch.core.config import AtTimeout, FillDetectionConfig, PartialFills, RateLimit
-from fillwatch.core.errors import EngineClosed, FillwatchError, KeysRefused, WatchConflict
+from fillwatch.core.errors import EngineClosed, FillwatchError, IntentConflict, KeysRefused, WatchConflict
 from fillwatch.core.orders import OrderRequest
 from fillwatch.core.results import Amendment, AmendmentKind, ConsistencyResult, FillOutcome, FillResult, Transition
 from fillwatch.core.verification import FillVerification, MultiMethodVerifier
@@ -22,6 +25,10 @@ from fillwatch.logs import enable_logging
 
 if TYPE_CHECKING:
     from fillwatch.brokers.alpaca import AlpacaBroker
+    from fillwatch.core.trade_result import TradeResult
+    from fillwatch.core.trade_terms import ExecutorConfig
+    from fillwatch.execution.executor import SmartOrderExecutor
+    from fillwatch.journal import Journal, JournalError, MemoryJournal, SqliteJournal
 
 __all__ = [
     "AlpacaBroker",
@@ -32,6 +39,7 @@ __all__ = [
     "ConsistencyResult",
     "EngineClosed",
     "ErrorRecoveryManager",
+    "ExecutorConfig",
     "FillDetectionConfig",
     "FillDetectionEngine",
     "FillOutcome",
@@ -39,13 +47,20 @@ __all__ = [
     "FillVerification",
     "FillwatchError",
     "FinalVerificationHandler",
+    "IntentConflict",
+    "Journal",
+    "JournalError",
     "KeysRefused",
+    "MemoryJournal",
     "MultiMethodVerifier",
     "OrderRequest",
     "OrderWatch",
     "PartialFills",
     "RateLimit",
+    "SmartOrderExecutor",
+    "SqliteJournal",
     "StateConsistencyValidator",
+    "TradeResult",
     "Transition",
     "WatchConflict",
     "enable_logging",
@@ -54,12 +69,24 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> object:
-    """The Alpaca adapter brings an HTTP client, so it is loaded when somebody asks for it."""
-    if name == "AlpacaBroker":
-        from fillwatch.brokers.alpaca import AlpacaBroker
+#: What brings much with it (an HTTP client, a database) is loaded when somebody asks for it: name -> module.
+_LATE: Mapping[str, str] = MappingProxyType(
+    {
+        "AlpacaBroker": "fillwatch.brokers.alpaca",
+        "ExecutorConfig": "fillwatch.core.trade_terms",
+        "Journal": "fillwatch.journal",
+        "JournalError": "fillwatch.journal",
+        "MemoryJournal": "fillwatch.journal",
+        "SmartOrderExecutor": "fillwatch.execution.executor",
+        "SqliteJournal": "fillwatch.journal",
+        "TradeResult": "fillwatch.core.trade_result",
+    }
+)
 
-        return AlpacaBroker
+
+def __getattr__(name: str) -> object:
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

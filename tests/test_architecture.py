@@ -37,11 +37,8 @@ ARROWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
         ),
         "fillwatch.sync": (
-            "fillwatch.core",
-            "fillwatch.brokers.base",
-            "fillwatch.brokers.push",
-            "fillwatch.logs",
-            "fillwatch.engine",
+            *("fillwatch.core", "fillwatch.brokers.base", "fillwatch.brokers.push", "fillwatch.journal"),
+            *("fillwatch.logs", "fillwatch.engine", "fillwatch.execution"),
         ),
         "fillwatch.execution": (
             *(

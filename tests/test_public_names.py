@@ -9,9 +9,10 @@ import fillwatch
 #: The names others build on; taking one away breaks them.
 PUBLIC = frozenset(
     "AlpacaBroker Amendment AmendmentKind AtTimeout Broker ConsistencyResult EngineClosed ErrorRecoveryManager "
-    "FillDetectionConfig FillDetectionEngine FillOutcome FillResult FillVerification FillwatchError "
-    "FinalVerificationHandler KeysRefused MultiMethodVerifier OrderRequest OrderWatch PartialFills RateLimit "
-    "StateConsistencyValidator Transition WatchConflict enable_logging".split()
+    "ExecutorConfig FillDetectionConfig FillDetectionEngine FillOutcome FillResult FillVerification FillwatchError "
+    "FinalVerificationHandler IntentConflict Journal JournalError KeysRefused MemoryJournal MultiMethodVerifier "
+    "OrderRequest OrderWatch PartialFills RateLimit SmartOrderExecutor SqliteJournal StateConsistencyValidator "
+    "TradeResult Transition WatchConflict enable_logging".split()
 )
 
 

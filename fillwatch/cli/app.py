@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from fillwatch.cli.loops import run as run_loop
 from fillwatch.cli.simulate import simulate
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.errors import BrokerError
@@ -64,9 +64,12 @@ def demo(
         int | None, typer.Option(help="Draws the orders, their fates and the faults.", show_default="a new one")
     ] = None,
     faults: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="The share of requests that something happens to.")
+        float, typer.Option(min=0.0, max=0.9, help="The share of requests and events that something happens to.")
     ] = 0.10,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds an order may take before it is cancelled.")] = 10.0,
+    stream: Annotated[  # noqa: FBT002 - an option by its name
+        bool, typer.Option(help="Whether the stream of trade updates can be had, or all news has to be asked for.")
+    ] = True,
     report: Annotated[
         Path | None,
         typer.Option(help="Where to write the JSON report.", show_default="reports/demo-seed-N.json", dir_okay=False),
@@ -75,8 +78,9 @@ def demo(
     """Watch many orders of a simulated broker and compare every result with the truth.
 
     A server that speaks Alpaca's API starts on this machine, with orders of every kind: filled at once, slowly or in
-    parts, rejected, expired, replaced, filled while being cancelled, and so on. Requests fail, hang and lie. One
-    engine watches all orders over HTTP, within 200 requests a minute. No account and no keys are needed.
+    parts, rejected, expired, replaced, filled while being cancelled, and so on. Requests fail, hang and lie, pushed
+    events are lost, and the connection breaks. One engine watches all orders, within 200 requests a minute. No account
+    and no keys are needed.
 
     Exit code: 0 if nothing untrue was told and the request limit was kept, 1 otherwise.
     """
@@ -89,11 +93,12 @@ def demo(
     from fillwatch.cli.screen import console, shown
 
     chosen = random.SystemRandom().randrange(100_000) if seed is None else seed
-    settings = demonstration.Settings(orders=orders, seed=chosen, faults=faults, timeout=timeout)
-    typer.echo(f"{orders} live orders, {faults:.0%} faults, 200 requests a minute, seed {chosen}")
+    settings = demonstration.Settings(orders=orders, seed=chosen, faults=faults, timeout=timeout, stream=stream)
+    source = "stream and polling" if stream else "polling alone"
+    typer.echo(f"{orders} live orders, {faults:.0%} faults, 200 requests a minute, {source}, seed {chosen}")
     try:
         with shown(demo_screen.draw, demo_screen.teller()) as show:
-            run = asyncio.run(demonstration.demonstrate(settings, show))
+            run = run_loop(demonstration.demonstrate(settings, show))
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing was compared", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -147,7 +152,7 @@ def watch(
         price = None if expected_price is None else _price(expected_price, len(ids))
         wishes = watching.Wishes(timeout=timeout, at_timeout=at_timeout, expected_price=price)
         with shown(watch_screen.draw, watch_screen.tell) as show:
-            results = asyncio.run(watching.follow_orders(broker, ids, wishes, show))
+            results = run_loop(watching.follow_orders(broker, ids, wishes, show))
     except ValueError as error:
         _give_up(str(error))
     except BrokerError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fillwatch import (
     AlpacaBroker,
@@ -24,6 +26,7 @@ from fillwatch.core.orders import OrderStatus
 from fillwatch.simulator import Faults, World
 from fillwatch.simulator.ledger import Ledger
 from fillwatch.simulator.server import serve
+from fillwatch.simulator.stream_faults import StreamFaults, StreamKind
 
 REQUESTS_PER_MINUTE = 200
 #: The key is the demonstration's alone; the rest is the margin for requests on their way.
@@ -32,6 +35,8 @@ SHARE = 0.95
 RESOLUTION_SECONDS = 12.0
 #: At most so many of the orders live until they are cancelled, whatever their number.
 CANCELS_AT_MOST = 60
+#: Seconds that a connection of the stream lasts, if there are faults at all.
+DISCONNECT_EVERY = 20.0
 #: Seconds in which amendments may still come after the last result.
 LISTEN_ON = 1.5
 TICK = 0.25
@@ -39,12 +44,17 @@ TICK = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What to demonstrate. `faults`: the share of requests that something happens to; `timeout` in seconds."""
+    """What to demonstrate.
+
+    `faults`: the share of requests and of pushed events that something happens to; `timeout` in seconds. `stream`:
+    whether the broker lets us have its stream; otherwise we live by polling.
+    """
 
     orders: int = 250
     seed: int = 0
     faults: float = 0.10
     timeout: float = 10.0
+    stream: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +136,7 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
     world = World(
         settings.seed,
         clock=clock,
-        faults=Faults.rate(settings.faults),
+        faults=replace(Faults.rate(settings.faults), stream=_stream(settings)),
         timeout=settings.timeout,
         requests_per_minute=REQUESTS_PER_MINUTE,
     )
@@ -147,6 +157,14 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
             show(ear.progress(clock() - began, len(order_ids), world.ledger))
             await asyncio.sleep(LISTEN_ON)
     return _judged(settings, world, ear, order_ids, clock() - began)
+
+
+def _stream(settings: Settings) -> StreamFaults:
+    """Every kind of fault equally often, and a connection that breaks now and then; or somebody else has the slot."""
+    if not settings.stream:
+        return StreamFaults(refuse=((0.0, math.inf),))
+    each: dict[str, Any] = {kind.value: settings.faults / len(StreamKind) for kind in StreamKind}
+    return StreamFaults(disconnect_every=DISCONNECT_EVERY if settings.faults else None, **each)
 
 
 def _config(settings: Settings) -> FillDetectionConfig:

@@ -63,6 +63,7 @@ def as_values(run: Run) -> dict[str, Any]:
             "seed": settings.seed,
             "faults": settings.faults,
             "timeout_seconds": settings.timeout,
+            "stream": settings.stream,
         },
         "summary": summary(run),
         "orders": [_order(fact, told, verdict) for fact, told, verdict in rows],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from fillwatch.cli.loops import run as run_loop
 from fillwatch.core.text import plain
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def simulate(
         cash=cash,
     )
     try:
-        asyncio.run(simulating.simulate(wishes, _tell_json if as_json else _tell))
+        run_loop(simulating.simulate(wishes, _tell_json if as_json else _tell))
     except KeyboardInterrupt:
         pass
     except ValueError as error:

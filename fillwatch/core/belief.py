@@ -38,6 +38,7 @@ class OrderBelief:
         "best",
         "cumulative_as_of",
         "missing_as_of",
+        "news",
         "order_id",
         "route",
         "seen_as_of",
@@ -52,6 +53,8 @@ class OrderBelief:
         self.route: Route | None = None
         #: The earliest moment for which the present cumulative quantity was told.
         self.cumulative_as_of = math.inf
+        #: Pieces of evidence, so far, that brought something which was not known before.
+        self.news = 0
         self._as_of = -math.inf
         self._cumulative: Decimal | None = None
         self._priced: tuple[Decimal, datetime, float, Decimal] | None = None
@@ -73,6 +76,7 @@ class OrderBelief:
                 return ()
         if not news:
             return ()
+        self.news += 1
         before = self._visible
         after = self._visible = visible(self.best, self._tape, self._cumulative, self._tape_status)
         if after == before:
@@ -154,6 +158,11 @@ class OrderBelief:
         return self._tape
 
     @property
+    def undone(self) -> int:
+        """Busts and corrections that were told, by each route that told of them."""
+        return sum([len(tape.voided) for tape in self._tapes.values()]) if self._tapes is not None else 0
+
+    @property
     def replaced_by(self) -> str | None:
         """The successor's id, once the order was replaced."""
         return self._visible[2]
@@ -205,16 +214,30 @@ class OrderBelief:
             self.seen_as_of, self.route = as_of, route
         best, filled = self.best, order.filled_qty
         news = filled is not None and self._count(filled, as_of)
-        if filled and order.filled_avg_price:
-            priced = (filled, order.updated_at or NEVER, as_of, order.filled_avg_price)
-            if self._priced is None or priced > self._priced:
-                self._priced = priced
+        self._price(order, as_of)
         if best is not None and (order is best or order == best):
-            self._as_of = max(self._as_of, as_of)
+            # The same, so that the next one may be known by its identity: of what is read again only one copy is kept.
+            self.best, self._as_of = order, max(self._as_of, as_of)
         elif best is None or self._outranks(best, order, as_of):
             self.best, self._as_of = order, as_of
             return True
         return news
+
+    def absorb_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
+        """Take in the very snapshot that counts, at a later moment: what `absorb` does, where it is certain that
+        nothing follows. False, and nothing done, if that is not certain."""
+        if order is not self.best or as_of < self.seen_as_of:
+            return False
+        self.seen_as_of = self._as_of = as_of
+        self.route = route
+        self._price(order, as_of)
+        return True
+
+    def _price(self, order: OrderSnapshot, as_of: float) -> None:
+        if order.filled_qty and order.filled_avg_price:
+            priced = (order.filled_qty, order.updated_at or NEVER, as_of, order.filled_avg_price)
+            if self._priced is None or priced > self._priced:
+                self._priced = priced
 
     def _absorb_execution(self, row: Execution, route: Route, as_of: float) -> bool:
         """Take it in; whether something follows from it that did not before."""
@@ -225,7 +248,7 @@ class OrderBelief:
             tape = self._tapes[route] = Tape()
         news = tape.add(row)
         if news:
-            self._tape = max(self._tapes.items(), key=fullness)[1]
+            self._tape = tape if len(self._tapes) == 1 else max(self._tapes.items(), key=fullness)[1]
         if row.cum_qty is not None and row.kind is ExecutionKind.FILL:
             news = self._count(row.cum_qty, as_of) or news
         told = row.order_status

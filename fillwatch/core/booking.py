@@ -32,5 +32,5 @@ def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
                 as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
                 at=link.filled_at,
                 created_at=None if link.best is None else link.best.created_at,
-                busts=sum(len(tape.voided) for tape in link.tapes.values()),
+                busts=link.undone,
             )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from fillwatch.core.belief import OrderBelief
-from fillwatch.core.evidence import PUSHED, Evidence, Executed, Missing, Seen, Unanswered
+from fillwatch.core.evidence import PUSHED, Evidence, Executed, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot, OrderStatus
 from fillwatch.core.results import Transition
 from fillwatch.core.tape import ZERO
@@ -29,10 +29,12 @@ class OrderChain:
     last asked for and described.
     """
 
-    __slots__ = ("_links", "read_as_of", "tape_as_of")
+    __slots__ = ("_links", "news", "read_as_of", "tape_as_of")
 
     def __init__(self, order_id: str) -> None:
-        self._links = [OrderBelief(order_id)]
+        self._links: tuple[OrderBelief, ...] = (OrderBelief(order_id),)
+        #: Grows with each piece of evidence from which something may follow; what follows from none need not be asked.
+        self.news = 0
         self.tape_as_of = -math.inf
         self.read_as_of = -math.inf
 
@@ -50,13 +52,24 @@ class OrderChain:
         changes: tuple[Transition, ...] = ()
         for link in self._links:
             if link.order_id == order_id:
+                before = link.news
                 changes = link.absorb(evidence)
+                # Of several links the moments at which each was seen count as well.
+                if link.news != before or len(self._links) > 1:
+                    self.news += 1
                 if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
                     self.read_as_of = max(self.read_as_of, evidence.as_of)
                 break
         if changes:
             self._grow()
         return changes
+
+    def absorb_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
+        """Take in the very snapshot that counts once more, read later; False, and nothing done, if it is not that."""
+        if len(self._links) > 1 or not self._links[0].absorb_again(order, route, as_of):
+            return False
+        self.read_as_of = max(self.read_as_of, as_of)
+        return True
 
     @property
     def first(self) -> OrderBelief:
@@ -200,7 +213,7 @@ class OrderChain:
         while (successor := self._links[-1].replaced_by) is not None and successor not in self.ids:
             if len(self._links) >= LONGEST:
                 return
-            self._links.append(OrderBelief(successor))
+            self._links = (*self._links, OrderBelief(successor))
 
 
 def _taped(link: OrderBelief) -> Decimal:

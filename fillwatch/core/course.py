@@ -16,12 +16,14 @@ from types import MappingProxyType
 from fillwatch.core.chain import OrderChain
 from fillwatch.core.config import AtTimeout, PartialFills
 from fillwatch.core.orders import OrderStatus
+from fillwatch.core.quick import quick
 from fillwatch.core.results import FillOutcome
 from fillwatch.core.verification import MultiMethodVerifier
 
 _VERIFIER = MultiMethodVerifier()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What the caller wants, as monotonic seconds and durations; `deadline` may be infinite."""
@@ -40,6 +42,7 @@ class CheckFor(StrEnum):
     REMAINDER = "remainder"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Nothing to do before `until` unless there is news. `wants`: what would settle the matter soonest."""

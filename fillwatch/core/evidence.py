@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.orders import Execution, OrderSnapshot
+from fillwatch.core.quick import quick
 
 
 class Route(StrEnum):
@@ -34,6 +35,7 @@ class Route(StrEnum):
 PUSHED = frozenset({Route.STREAM, Route.EVENTS})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """The broker described the order."""
@@ -43,6 +45,7 @@ class Seen:
     as_of: float
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed:
     """The broker's tape shows an execution (or a bust, or a correction) of the order."""
@@ -52,6 +55,7 @@ class Executed:
     as_of: float
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
     """The broker answered, in full, and did not know the order. It proves neither a cancel nor a rejection."""

@@ -34,13 +34,9 @@ class Change:
     absent: float = -math.inf
 
 
-@dataclass(slots=True)
-class _Mark:
-    """A cumulative quantity of one order: when it was reached, and when we were first and last told of it."""
-
-    at: datetime | None
-    first: float
-    last: float
+#: A cumulative quantity of one order: when it was reached (the broker's clock), and when we were first and last told of
+#: it. A plain tuple of plain values: there may be thousands, and Python's garbage collector passes such ones over.
+_Mark = tuple[datetime | None, float, float]
 
 
 @dataclass(slots=True)
@@ -67,10 +63,8 @@ class Ledger:
     ) -> None:
         """The order has executed `quantity` in all; see `PositionBook.record`."""
         self.created_at = _earlier(self.created_at, created_at)
-        mark = self.marks.setdefault((busts, quantity), _Mark(at, as_of, as_of))
-        mark.at = _earlier(mark.at, at)
-        mark.first = min(mark.first, as_of)
-        mark.last = max(mark.last, as_of)
+        known, first, last = self.marks.get((busts, quantity), (at, as_of, as_of))
+        self.marks[busts, quantity] = (_earlier(known, at), min(first, as_of), max(last, as_of))
 
     def enter(self, execution: Execution, as_of: float) -> None:
         """The tape shows `execution`."""
@@ -80,7 +74,7 @@ class Ledger:
     @property
     def last(self) -> tuple[datetime | None, float]:
         """When the newest execution happened (the broker's clock; None: it did not say) and was known (the loop's)."""
-        told = [*((mark.at, mark.first) for key, mark in self.marks.items() if key[1]), *self._told_by_rows()]
+        told = [*((at, first) for key, (at, first, _) in self.marks.items() if key[1]), *self._told_by_rows()]
         times = [at for at, _ in told if at is not None]
         return max(times, default=None), max((known for _, known in told), default=-math.inf)
 
@@ -96,14 +90,14 @@ class Ledger:
     def _of_marks(self) -> Iterator[Change]:
         before, earliest, absent = ZERO, self.created_at, -math.inf
         ordered = sorted(self.marks.items(), key=lambda item: item[0])
-        for index, ((_, quantity), mark) in enumerate(ordered):
+        for index, ((_, quantity), (at, _, last)) in enumerate(ordered):
             # Whoever told of a later quantity told of this one too, however late its own news came.
-            known = min(later.first for _, later in ordered[index:])
+            known = min(first for _, (_, first, _) in ordered[index:])
             # A bust has no time of its own in a mark: the last execution that is left was long before it.
-            latest = mark.at if quantity > before else None
+            latest = at if quantity > before else None
             if quantity != before:
                 yield self._change(self.side, quantity - before, earliest, latest, known, min(absent, known))
-            before, earliest, absent = quantity, latest or earliest, mark.last
+            before, earliest, absent = quantity, latest or earliest, last
 
     def _of_rows(self) -> Iterator[Change]:
         for row, as_of in self.rows.values():
@@ -137,4 +131,6 @@ class Ledger:
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((at for at in (one, other) if at is not None), default=None)
+    if one is None or other is None:
+        return one or other
+    return min(one, other)

@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from types import MappingProxyType
 
+from fillwatch.core.quick import quick
+
 Number = int | str | float | Decimal
 
 
@@ -137,6 +139,7 @@ def exact(value: Number, field: str = "value") -> Decimal:
     return number
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     """What one answer of the broker said about one order.
@@ -184,6 +187,7 @@ class ExecutionKind(StrEnum):
     CORRECTION = "trade_correct"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One row of the broker's tape. `qty` is this execution's own, positive; `cum_qty` is the order's after it.

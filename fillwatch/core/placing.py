@@ -121,7 +121,10 @@ def placing(
                 return NotThere(reason=f"the broker never got it: {reason}", arrived=False)
         elif now >= until:
             return NotThere(reason=reason)
-        reply = yield AskWait(seconds=pause, doubtful=now >= tell_at)
+        # While the broker answers, the end of the quarantine is worth waiting for.
+        is_ending = now >= until and doubt.is_denied
+        is_late = now >= (tell_at + quarantine if is_ending else tell_at)
+        reply = yield AskWait(seconds=pause, doubtful=is_late)
         now = reply.now
         pause = min(2.0 * pause, LONGEST_PAUSE)
 
@@ -145,6 +148,11 @@ class _Doubt:
         self._first = min(self._first, asked_at)
         self._last = max(self._last, asked_at)
         self._count += 1
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the broker has said that it does not know the order."""
+        return self._count > 0
 
     def is_settled(self, quarantine: float) -> bool:
         """Whether it was denied for so long that no request can be on its way any more."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from fillwatch.core.evidence import Route
 from fillwatch.core.orders import Execution, OrderStatus, Side
+from fillwatch.core.quick import quick
 from fillwatch.core.verification import FillVerification
 
 
@@ -61,6 +62,7 @@ class FillResult:
     api_calls: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One change of what is believed of an order: its status, its executed quantity, or its successor.

@@ -64,7 +64,8 @@ class Outlook:
     `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is under way; `paging`: its next page
     was asked for just now. `tape_wanted`: somebody waits for the tape; `tape_due`: its turn has come, `leftover`: a
     token can be spent on something else without delaying its next. `urgent`: somebody waits for a look. `spare`: a
-    token can be spent without regret, or news is likely.
+    token can be spent without regret, or news is likely. `in_vain`: looks by id go unanswered, so that another route
+    is to be tried.
     """
 
     due: int
@@ -80,6 +81,7 @@ class Outlook:
     tape_due: bool
     leftover: bool
     urgent: bool
+    in_vain: bool
     spare: bool
     last: Read
 
@@ -98,7 +100,7 @@ _TURNS: Mapping[Read, tuple[Read, ...]] = MappingProxyType(
 def cheapest(outlook: Outlook) -> Read:
     """The next request to send: whatever tells most of what is due for one token, each kind in its turn."""
     o = outlook
-    page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)
+    page_pays = o.lists and ((o.shown > 1 and o.due >= min(o.pages, o.shown)) or o.in_vain)
     hides_fills = o.tape and o.lists and o.pages > 1 and o.exposed > 0
     if hides_fills and o.tape_due and not o.urgent:
         return Read.TAPE

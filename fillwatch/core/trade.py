@@ -33,6 +33,7 @@ from fillwatch.core.trade_facts import (
     Told,
     TradeFact,
     Watched,
+    number_of,
     part_of,
 )
 from fillwatch.core.trade_terms import Intent
@@ -49,9 +50,27 @@ class TradeOrder:
     sent: Sending | None = None
     order_id: str | None = None
     refusal: NotPlaced | None = None
-    result: FillResult | None = None
+    told: Watched | None = None
     seen: Looked | None = None
-    doubt: str | None = None
+    doubts: tuple[Doubtful | None, Doubtful | None] = (None, None)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why what has become of it cannot be learnt for the time being; None when it can, or is known."""
+        before, after = self.doubts
+        found = after if self.is_placed else before
+        known = (self.is_over or self.works) if self.is_placed else self.is_answered
+        return None if known or found is None else found.reason
+
+    @property
+    def result(self) -> FillResult | None:
+        """What the engine said of it last."""
+        return None if self.told is None else self.told.result
+
+    @property
+    def undone(self) -> Decimal:
+        """Shares whose executions were taken back."""
+        return ZERO if self.told is None else self.told.undone
 
     @property
     def part(self) -> Part:
@@ -123,7 +142,7 @@ class Trade:
     def those(self, part: Part) -> tuple[TradeOrder, ...]:
         """The orders of one part, in the order of their names."""
         found = (order for order in self.orders.values() if order.part is part)
-        return tuple(sorted(found, key=lambda order: int(order.name[1:])))
+        return tuple(sorted(found, key=lambda order: number_of(order.name)))
 
     @property
     def entry(self) -> TradeOrder:
@@ -139,10 +158,21 @@ class Trade:
         return None if entry.request is None or not entry.filled else entry.request.limit_price
 
     @property
+    @rules.exactly
     def bare(self) -> Decimal:
         """Shares of the position that nothing answers for."""
         covered = sum((order.answers_for for part in _COVER for order in self.those(part)), ZERO)
         return max(self.entry.filled - covered, ZERO)
+
+    @property
+    @rules.exactly
+    def excess(self) -> Decimal:
+        """Shares for which exits stand although their purchase was undone."""
+        if not self.entry.undone:
+            return ZERO
+        return max(
+            sum((order.answers_for for part in _COVER for order in self.those(part)), ZERO) - self.entry.filled, ZERO
+        )
 
     @property
     def exits(self) -> rules.Exits | None:
@@ -161,9 +191,10 @@ class Trade:
         """Whether every share held has exits that were seen working, and none can be added any more."""
         exits_work = all(order.is_over or order.works for order in self.those(Part.EXITS))
         closed = all(order.is_over for order in self.those(Part.CLOSE))
-        return self.entry.is_over and not self.bare and exits_work and closed
+        return self.entry.is_over and not self.bare and not self.excess and exits_work and closed
 
     @property
+    @rules.exactly
     def held(self) -> Decimal:
         """Shares of this trade that are still in the market, as far as is known."""
         gone = sum((order.filled for part in _COVER for order in self.those(part)), ZERO)
@@ -208,29 +239,22 @@ def _with(order: TradeOrder, fact: Sending | Placed | NotPlaced | Watched | Look
             return order if order.sent else replace(order, sent=fact, request=fact.request)
         case Placed():
             # What was thought never to have arrived and is there after all, is there.
-            return order if order.order_id else replace(order, order_id=fact.order_id, refusal=None, doubt=None)
+            return order if order.order_id else replace(order, order_id=fact.order_id, refusal=None)
         case NotPlaced():
-            return order if order.is_answered else replace(order, refusal=fact, doubt=None)
+            return order if order.is_answered else replace(order, refusal=fact)
         case Watched():
-            newer = _newer(order.result, fact.result)
-            return replace(order, result=newer, doubt=None if newer.outcome.is_end else order.doubt)
+            # Of what knows equally much the first.
+            return replace(order, told=fact if order.told is None else max((order.told, fact), key=_knowledge))
         case Looked():
-            return replace(
-                order, seen=_seen(order.seen, fact), doubt=None if fact.working or fact.over else order.doubt
-            )
+            return replace(order, seen=_seen(order.seen, fact))
         case Doubtful():
-            return order if order.is_over or order.works or order.doubt else replace(order, doubt=fact.reason)
+            before, after = order.doubts
+            return replace(order, doubts=(before, after or fact) if fact.placed else (before or fact, after))
 
 
-def _newer(known: FillResult | None, told: FillResult) -> FillResult:
-    """Of two results of one order the one that knows more: executions first, then an end, then a price."""
-    if known is None:
-        return told
-    return max((known, told), key=_knowledge)  # of equals the first
-
-
-def _knowledge(result: FillResult) -> tuple[Decimal, bool, bool]:
-    return (result.fill_quantity or ZERO, result.outcome.is_end, result.fill_price is not None)
+def _knowledge(fact: Watched) -> tuple[Decimal, Decimal, bool, bool]:
+    """How much is known: executions first, then those undone, then an end, then a price."""
+    return (fact.executed, fact.undone, fact.result.outcome.is_end, fact.result.fill_price is not None)
 
 
 def _seen(known: Looked | None, look: Looked) -> Looked:

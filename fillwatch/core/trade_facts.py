@@ -39,6 +39,11 @@ def part_of(name: str) -> Part:
     return _PARTS[name[:1]]
 
 
+def number_of(name: str) -> int:
+    """Which of its kind the order of this name is."""
+    return int(name[1:])
+
+
 def client_id(intent_id: str, name: str) -> str:
     """Our id of one order of a trade: always the same for the same intent, so that it can be asked for at any time."""
     return f"fw-{uuid.uuid5(uuid.NAMESPACE_OID, intent_id).hex}-{name}"
@@ -98,11 +103,20 @@ class NotPlaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What the engine said of an order: its result, or what a later fact made of it."""
+    """What the engine said of an order: its result, or what a later fact made of it.
+
+    `undone`: shares, in all, whose executions the broker has taken back; `result` no longer counts them.
+    """
 
     at: datetime
     name: str
     result: FillResult
+    undone: Decimal = Decimal(0)
+
+    @property
+    def executed(self) -> Decimal:
+        """Shares that were ever executed, those undone since included."""
+        return (self.result.fill_quantity or Decimal(0)) + self.undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +134,13 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubtful:
-    """What has become of an order cannot be learnt for the time being; it is asked for further on."""
+    """What has become of an order cannot be learnt for the time being: whether it arrived, or else (`placed`) how it
+    ended, or whether the exits stand. It is asked for further on."""
 
     at: datetime
     name: str
     reason: str
+    placed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,9 @@ def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
 def _reason(trade: Trade, *, protected: bool) -> str | None:
     said = [*_about_entry(trade), *_about_position(trade)]
     if trade.declined is None and not protected:
-        said.append(f"{trade.bare} shares are without exits" if trade.bare else "not all of it is certain yet")
+        excess = f"exits stand, or have traded, for {trade.excess} shares too many" if trade.excess else ""
+        bare = f"{trade.bare} shares are without exits" if trade.bare else ""
+        said.append(excess or bare or "not all of it is certain yet")
     return "; ".join(said) or None
 
 
@@ -138,7 +140,8 @@ def words(fact: TradeFact) -> str:
         case NotPlaced():
             return f"{fact.name} {'refused' if fact.arrived else 'never arrived'}: {fact.reason}"
         case Watched(result=told):
-            return f"{fact.name} {told.outcome}: {told.fill_quantity} at {told.fill_price}"
+            undone = f", {fact.undone} undone" if fact.undone else ""
+            return f"{fact.name} {told.outcome}: {told.fill_quantity} at {told.fill_price}{undone}"
         case Looked():
             state = "over" if fact.over else "working" if fact.working else "not seen working"
             return f"{fact.name} {state}: {', '.join(fact.order_ids)}"

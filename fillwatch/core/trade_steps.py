@@ -13,7 +13,7 @@ from fillwatch.core import trading_rules as rules
 from fillwatch.core.orders import OrderRequest, exact
 from fillwatch.core.results import FillOutcome
 from fillwatch.core.trade import Trade
-from fillwatch.core.trade_facts import ENTRY, Part, client_id, key
+from fillwatch.core.trade_facts import ENTRY, Part, client_id, key, number_of
 from fillwatch.core.trade_terms import OnPartial, OnSlippage
 
 #: Exits, and orders that close, that may fail before the other way is tried; and as often after that.
@@ -51,6 +51,14 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Cancel exits that stand for more shares than there are, and see them over."""
+
+    name: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
     """Give the caller what is known: `reason` is why it is not more."""
 
@@ -62,7 +70,7 @@ class Finish:
     """Nothing is left to do."""
 
 
-Step = Check | Place | Watch | Verify | Tell | Finish
+Step = Check | Place | Watch | Verify | Withdraw | Tell | Finish
 
 
 def next_step(trade: Trade) -> Step:
@@ -93,11 +101,19 @@ def _unanswered(trade: Trade) -> Step | None:
     return None
 
 
+def _withdraw(trade: Trade) -> Step | None:
+    """Exits for shares that were taken back would sell what nobody holds; what is left gets new ones."""
+    if not trade.excess:
+        return None
+    standing = [order for order in trade.those(Part.EXITS) if order.order_id is not None and not order.is_over]
+    return Withdraw(name=standing[-1].name, order_id=str(standing[-1].order_id)) if standing else None
+
+
 def _cover(trade: Trade) -> Step | None:
     part = way_out(trade) if trade.bare else None
     if part is None:
         return None
-    name = key(part, len(trade.those(part)) + 1)
+    name = key(part, 1 + max((number_of(order.name) for order in trade.those(part)), default=0))
     return Place(name=name, request=_REQUESTS[part](trade, name), begun=False)
 
 
@@ -124,6 +140,7 @@ _RULES: tuple[Callable[[Trade], Step | None], ...] = (
     _check,
     _tell,
     _unanswered,
+    _withdraw,
     _cover,
     _see_through,
     _enter,

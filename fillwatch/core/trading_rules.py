@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import wraps
 from types import MappingProxyType
+from typing import ParamSpec, TypeVar
 
 from fillwatch.core.config import chosen
 from fillwatch.core.orders import Number, Side, exact
@@ -14,9 +16,12 @@ from fillwatch.core.slippage import signed_slippage
 from fillwatch.core.text import plain
 from fillwatch.core.trade_terms import ExecutorConfig, Intent
 
-#: Ours, so that a caller's `decimal.getcontext()` changes no price.
-_ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
-_ONE, _HUNDRED, _ZERO = Decimal(1), Decimal(100), Decimal(0)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Python's own default of 28 digits, but ours, so that a caller's `decimal.getcontext()` changes no price.
+ARITHMETIC = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_ONE, _HUNDRED = Decimal(1), Decimal(100)
 #: Prices from 1.00 on are in whole cents, below it in hundredths of one (SEC rule 612; facts §6 of Alpaca's refusals).
 _CENT, _FRACTION = Decimal("0.01"), Decimal("0.0001")
 #: How far beyond the fill price, in percent, an order that closes a position in extended hours may trade.
@@ -26,11 +31,23 @@ SHORT_MARGIN = Decimal("1.03")
 LONGEST_SYMBOL = 32
 
 
+def exactly(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, reckoning in `ARITHMETIC`."""
+
+    @wraps(function)
+    def reckon(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(ARITHMETIC):
+            return function(*args, **kwargs)
+
+    return reckon
+
+
 def tick(price: Decimal) -> Decimal:
     """The smallest step between prices near `price`."""
     return _CENT if price >= _ONE else _FRACTION
 
 
+@exactly
 def rounded(price: Decimal, *, up: bool) -> Decimal:
     """`price` on the grid of ticks, at or above it (`up`) or at or below it."""
     way = ROUND_CEILING if up else ROUND_FLOOR
@@ -38,10 +55,10 @@ def rounded(price: Decimal, *, up: bool) -> Decimal:
     return on_grid.quantize(tick(on_grid), way)  # rounding 0.99995 up leads to where the steps are wider
 
 
+@exactly
 def limit_price(side: Side, signal_price: Decimal, buffer: Decimal) -> Decimal:
     """The entry's limit: `buffer` percent beyond the signal, rounded to the tick in our favour."""
-    factor = _ARITHMETIC.add(_ONE, _ARITHMETIC.divide(buffer * side.sign, _HUNDRED))
-    return rounded(_ARITHMETIC.multiply(signal_price, factor), up=side is Side.SELL)
+    return rounded(signal_price * (_ONE + buffer * side.sign / _HUNDRED), up=side is Side.SELL)
 
 
 def closing_price(side: Side, fill_price: Decimal) -> Decimal:
@@ -58,6 +75,7 @@ class Exits:
     rr_ratio: Decimal
 
 
+@exactly
 def exits(side: Side, fill_price: Decimal, risk_amount: Decimal, rr_ratio: Decimal) -> Exits | None:
     """Stop and target from the real fill price; None when no stop fits between it and zero.
 
@@ -65,17 +83,16 @@ def exits(side: Side, fill_price: Decimal, risk_amount: Decimal, rr_ratio: Decim
     away from it. A stop that would fall onto the fill is one tick away.
     """
     up = side is Side.BUY
-    stop = rounded(_ARITHMETIC.subtract(fill_price, risk_amount * side.sign), up=up)
+    stop = rounded(fill_price - risk_amount * side.sign, up=up)
     step = tick(fill_price)
     if (fill_price - stop) * side.sign < step:
         stop = rounded(fill_price - step * side.sign, up=not up)
-    reward = _ARITHMETIC.multiply(risk_amount, rr_ratio)
-    target = rounded(_ARITHMETIC.add(fill_price, reward * side.sign), up=up)
+    target = rounded(fill_price + risk_amount * rr_ratio * side.sign, up=up)
     if (target - fill_price) * side.sign < step:
         target = rounded(fill_price + step * side.sign, up=up)
     if stop <= 0 or target <= 0:
         return None
-    ratio = _ARITHMETIC.divide(abs(target - fill_price), abs(fill_price - stop))
+    ratio = abs(target - fill_price) / abs(fill_price - stop)
     return Exits(stop_loss=stop, take_profit=target, rr_ratio=ratio)
 
 
@@ -117,6 +134,7 @@ def _positive(name: str, value: Number) -> Decimal:
     return number
 
 
+@exactly
 def objection(intent: Intent) -> str | None:
     """Why such a trade cannot be made whatever the broker says; None: it can."""
     return next((found for check in _CHECKS if (found := check(intent)) is not None), None)
@@ -135,11 +153,14 @@ def _whole(intent: Intent) -> str | None:
 
 
 def _stop(intent: Intent) -> str | None:
-    if exits(intent.side, intent.signal_price, intent.risk_amount, intent.rr_ratio) is None:
+    found = exits(intent.side, intent.signal_price, intent.risk_amount, intent.rr_ratio)
+    if found is None:
         return (
             f"risk_amount: {intent.risk_amount} a share leaves no room for stop and target at {intent.signal_price}; "
             "it is currency per share"
         )
+    if found.rr_ratio < min(exact(intent.config.min_rr_ratio), intent.rr_ratio):
+        return f"risk_amount: {intent.risk_amount} a share is too little for the ticks at {intent.signal_price}"
     return None
 
 
@@ -172,6 +193,7 @@ class Market:
     held: Decimal | None
 
 
+@exactly
 def hindrance(intent: Intent, market: Market) -> str | None:
     """Why the trade cannot be made now; None: it can."""
     return next((found for check in _HINDRANCES if (found := check(intent, market)) is not None), None)

@@ -10,38 +10,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fillwatch.core.chain import OrderChain
-from fillwatch.core.config import AtTimeout, FillDetectionConfig, PartialFills
+from fillwatch.core.config import AtTimeout, PartialFills
 from fillwatch.core.course import Course, Terms
 from fillwatch.core.evidence import PUSHED, Evidence, Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.results import ConsistencyResult, FillResult, Transition
 from fillwatch.core.schedule import audit_interval, interval
 from fillwatch.core.tape import ZERO
-from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.channel import Channel
+from fillwatch.engine.common import Common, look_line
 from fillwatch.engine.promise import Promise
-from fillwatch.logs import bound, often_logger, plain_logger
+from fillwatch.logs import bound
 
 if TYPE_CHECKING:
     from loguru import Logger
-
-_VERIFIER = MultiMethodVerifier()
-
-
-class Common:
-    """What all cases of an engine share: its configuration of the moment, its ear for changes, and its loggers."""
-
-    __slots__ = ("config", "log", "loop", "often", "on_change")
-
-    def __init__(
-        self,
-        config: Callable[[], FillDetectionConfig],
-        on_change: Callable[[Case, tuple[Transition, ...]], None],
-    ) -> None:
-        self.config = config
-        self.on_change = on_change
-        self.loop = asyncio.get_running_loop()
-        self.log = plain_logger()
-        self.often = often_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,20 +170,21 @@ class Case:
     def absorb(self, evidence: Evidence, now: float) -> None:
         """The one door for everything that is learnt of the order."""
         chain = self.chain
-        before, self.seen_before = chain.filled_quantity, chain.seen_as_of
+        before, news, self.seen_before = chain.filled_quantity, chain.news, chain.seen_as_of
         changes = chain.absorb(evidence)
         match evidence:
             case Seen() | Missing():
                 self._looks += 1
                 self.checks += 1
-                self.tell("DEBUG", lambda: _look(evidence))
+                self.tell("DEBUG", lambda: look_line(evidence))
             case Executed():
                 self.checks += 1
             case Unanswered():
                 pass
-        if chain.filled_quantity != before:
-            self.course.last_execution = now
-        self.course.note(now)
+        if chain.news != news:
+            if chain.filled_quantity != before:
+                self.course.last_execution = now
+            self.course.note(now)
         if self._question is not None:
             self._answer(evidence)
         if self._heard is not None:
@@ -212,6 +195,25 @@ class Case:
             for change in changes:
                 self.changes.publish(change)
             self.wake()
+
+    def see_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
+        """Absorb what a read shows once more, in a fraction of the time, if nothing can follow from it.
+
+        False, and nothing done, if it has to be absorbed. The caller logs it (`told_again`), many at once.
+        """
+        if self._question is not None or self._heard is not None:
+            return False
+        seen_before = self.chain.seen_as_of
+        if not self.chain.absorb_again(order, route, as_of):
+            return False
+        self.seen_before = seen_before
+        self._looks += 1
+        self.checks += 1
+        return True
+
+    def told_again(self, order: OrderSnapshot, route: Route, as_of: float) -> None:
+        """Log a look that brought nothing new."""
+        self.tell("DEBUG", lambda: look_line(Seen(order=order, route=route, as_of=as_of)))
 
     def read_tape(self, as_of: float) -> None:
         """The tape was read to its end, asked at `as_of`."""
@@ -241,15 +243,16 @@ class Case:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def news(self) -> None:
-        """Wait until `wake` is called; at once if it was since the last time."""
-        if not self._had_news:
-            self._waiter = self._common.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        self._had_news = False
+    def news(self) -> asyncio.Future[None]:
+        """Done when `wake` is called, or at once if it was since `heed`. No coroutine: each holds as much as a case."""
+        self._waiter = self._common.loop.create_future()
+        if self._had_news:
+            self._waiter.set_result(None)
+        return self._waiter
+
+    def heed(self) -> None:
+        """The order's task is about to look at its course: what comes from now on is news again."""
+        self._waiter, self._had_news = None, False
 
     def ask(self, order_id: str, since: float) -> None:
         """From now on wait for a look at `order_id` that is true at `since` or later; see `answer`."""
@@ -284,12 +287,3 @@ class Case:
             self._heard.set_exception(error)
             self._heard.exception()
         self.changes.close()
-
-
-def _look(evidence: Seen | Missing) -> str:
-    if isinstance(evidence, Missing):
-        return f"look: {evidence.route.value}: not there"
-    order = evidence.order
-    methods = ", ".join(f"{name} {verdict.value}" for name, verdict in _VERIFIER.verdicts(order).items())
-    said = f"{order.raw_status or order.status} {order.filled_qty} of {order.qty}"
-    return f"look: {evidence.route.value}: {said}; methods: {methods}"

@@ -28,6 +28,7 @@ class Dues:
         self._listed: dict[Due, None] = {}
         self._single: dict[Due, None] = {}
         self._urgent: dict[Due, None] = {}
+        self._when_due = self._come_back  # bound once, for there is an appointment for each watch
 
     @property
     def is_urgent(self) -> bool:
@@ -111,7 +112,7 @@ class Dues:
 
     def _appoint(self, case: Case, when: float) -> None:
         case.due_at = when
-        self._agenda.at(when, lambda: self._come_back(case, when))
+        self._agenda.at(when, self._when_due, case, when)
 
     def _come_back(self, case: Case, due_at: float) -> None:
         if case.due_at == due_at:  # else it was appointed anew meanwhile

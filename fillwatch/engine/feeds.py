@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
 
 from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
@@ -29,6 +29,8 @@ from fillwatch.logs import plain_logger
 GRACE = 1.0
 #: A feed that has to be audited more often than this, in seconds, spares no reads at all.
 RELIEF = 2.0
+#: Seconds between two audits by the list, for each page that it takes.
+SECONDS_PER_PAGE = 8.0
 #: Events after which everybody else has a turn, however many lie ready.
 BREATH = 64
 #: Seconds between two repairs, however many gaps there are.
@@ -40,7 +42,17 @@ PAUSE_AFTER_FAILURE = 30.0
 class Feed:
     """Takes in what a broker pushes (None: it does not), and knows whom it covers and how much it loses."""
 
-    def __init__(self, broker: Pushes | None, index: Index, dues: Dues, tape: TapeReader, agenda: Agenda) -> None:
+    def __init__(
+        self,
+        broker: Pushes | None,
+        index: Index,
+        dues: Dues,
+        tape: TapeReader,
+        agenda: Agenda,
+        *,
+        pages: Callable[[], int],
+    ) -> None:
+        self._pages = pages
         self.exists = broker is not None
         self.meter = LossMeter()
         #: Events that came, so far.
@@ -71,8 +83,14 @@ class Feed:
         return self.covers(case) and self.meter.audit_interval >= RELIEF
 
     def audit_interval(self, case: Case) -> float:
-        """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it."""
-        return self.meter.audit_interval if self.covers(case) else 0.0
+        """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it.
+
+        A long list is swept less often: of a feed that loses next to nothing the tape is audit enough for fills.
+        """
+        if not self.covers(case):
+            return 0.0
+        seconds = self.meter.audit_interval
+        return max(seconds, SECONDS_PER_PAGE * self._pages()) if seconds >= RELIEF else seconds
 
     def begin(self, case: Case) -> None:
         """A case was opened: what was told of its order shortly before is not forgotten."""

@@ -78,6 +78,7 @@ class FinalVerificationHandler:
             if chain.current.order_id != question.order_id:
                 break
             await case.news()
+            case.heed()
         return Reply(now=self._loop.time() + HAIR, look=case.answer)
 
     async def _cancel(self, case: Case, order_id: str, resolution: float) -> Reply:

@@ -15,7 +15,7 @@ from fillwatch.engine.wire import Wire
 from fillwatch.logs import plain_logger
 
 #: Seconds between two reads of the positions, however many fills wait to be compared.
-SPACING = 5.0
+SPACING = 10.0
 #: Seconds before the positions are asked for again if they did not come at the start; doubled, at most the second.
 BASELINE_PAUSE, LONGEST_BASELINE_PAUSE = 0.5, 8.0
 

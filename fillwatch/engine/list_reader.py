@@ -7,12 +7,14 @@ import math
 
 from fillwatch.brokers.base import Broker, Listing
 from fillwatch.core.evidence import Missing, Route, Seen, Unanswered
+from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.schedule import STRAYS, YOUNG
 from fillwatch.engine.case import Case
 from fillwatch.engine.dues import Dues
 from fillwatch.engine.index import Index
 from fillwatch.engine.sweep import Sweep
 from fillwatch.engine.tape_feed import TapeReader
+from fillwatch.logs import plain_logger
 
 #: Seconds for which a page is awaited before the same one is asked for again.
 PATIENCE = 1.0
@@ -34,6 +36,7 @@ class ListReader:
         self._loop = asyncio.get_running_loop()
         self._sweep: Sweep | None = None
         self._asked = -math.inf
+        self._often = plain_logger().opt(lazy=True)
 
     @property
     def exists(self) -> bool:
@@ -70,12 +73,20 @@ class ListReader:
         return page
 
     def _absorb(self, sweep: Sweep, page: Listing) -> None:
+        again: list[tuple[Case, OrderSnapshot]] = []
         for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
             for case in self._index.of(order.order_id):
-                case.is_stray = False
+                was_stray, case.is_stray = case.is_stray, False
                 case.api_calls += 1
-                case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), self._loop.time())
+                if case.see_again(order, Route.LIST, page.as_of):
+                    again.append((case, order))
+                else:
+                    case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), self._loop.time())
+                if was_stray:
+                    self._dues.forget(case)
+                    self._dues.keep_due(case)
                 self._tape.begin(order)
+        self._often.debug("page: {} orders, {} as before", lambda: len(page.orders), lambda: _told(again, page.as_of))
         if sweep is not self._sweep:
             return
         if sweep.take(page):
@@ -100,4 +111,12 @@ class ListReader:
         if len(strays) > STRAYS:
             for case in strays:
                 case.is_stray = False
+                self._dues.mark(case)
         return [case for case in cases if not case.is_stray]
+
+
+def _told(again: list[tuple[Case, OrderSnapshot]], as_of: float) -> int:
+    """Log each look that brought nothing new; it is called only if somebody would see that."""
+    for case, order in again:
+        case.told_again(order, Route.LIST, as_of)
+    return len(again)

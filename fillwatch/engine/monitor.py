@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
+from fillwatch.core.errors import EngineClosed
 from fillwatch.core.finality import Proof
 from fillwatch.core.results import ConsistencyResult, FillResult
 from fillwatch.core.schedule import audit_interval
@@ -40,9 +42,31 @@ class Desk:
     outcomes: Outcomes
 
 
-async def pursue(case: Case, desk: Desk) -> None:
-    """Follow one order to its result, compare the position, and audit it if it has no end yet."""
-    finish = await _until_finished(case, desk)
+async def follow(case: Case, desk: Desk, ended: Callable[[Case], object]) -> None:
+    """One order's task: to its result, and on until what it was is known; `ended` is called at its end.
+
+    Nothing but this coroutine stands between the task and what it waits for: a hundred thousand tasks wait here.
+    """
+    wants = _Wanting(case, desk)
+    try:
+        while not isinstance(step := wants.next_step(), Finish):
+            if step is None:
+                await case.news()
+                case.heed()
+            else:
+                await _final_check(case, desk, step.purpose)
+        await _finish(case, desk, step)
+    except EngineClosed:
+        case.end(EngineClosed("the engine was left", case.chain.current))
+    except Exception as error:  # noqa: BLE001 - the top of an order's task: a fault of ours ends this order alone
+        case.log.opt(exception=error).error("this watch failed; the order may be live")
+        case.end(error)
+    finally:
+        ended(case)
+
+
+async def _finish(case: Case, desk: Desk, finish: Finish) -> None:
+    """Tell the result, compare the position, and audit the order if it has no end yet."""
     result = desk.outcomes.settle(case, finish)
     desk.reader.dues.forget(case)
     complete = _is_complete(result)
@@ -56,20 +80,6 @@ async def pursue(case: Case, desk: Desk) -> None:
         case.consistency.set_result(check)
     if not complete:
         await _audit(case, desk)
-
-
-async def _until_finished(case: Case, desk: Desk) -> Finish:
-    loop = asyncio.get_running_loop()
-    wants = _Wanting(case, desk)
-    while True:
-        step = case.course.next_step(case.terms(), loop.time() + HAIR, has_tape=desk.reader.tape.exists)
-        match step:
-            case Finish():
-                return step
-            case Wait():
-                await wants.rest(step)
-            case FinalCheck():
-                await _final_check(case, desk, step.purpose)
 
 
 async def _final_check(case: Case, desk: Desk, purpose: CheckFor) -> None:
@@ -96,7 +106,9 @@ async def _audit(case: Case, desk: Desk) -> None:
                 case.audits = None
                 return
             wanted = Wants.TAPE if desk.reader.tape.exists else Wants.LOOK
-        await wants.rest(Wait(until=loop.time() + audit_interval(case.audits or 0), wants=wanted))
+        wants.arm(Wait(until=loop.time() + audit_interval(case.audits or 0), wants=wanted))
+        await case.news()
+        case.heed()
 
 
 def _is_complete(result: FillResult) -> bool:
@@ -119,8 +131,17 @@ class _Wanting:
         self._next = -math.inf
         self._pause = FIRST_WANT
 
-    async def rest(self, step: Wait) -> None:
-        """Until there is news, or `step.until`, or it is time to ask again."""
+    def next_step(self) -> Finish | FinalCheck | None:
+        """What to do now; None: to wait for news, and whatever has to be seen to for that has been."""
+        case, now = self._case, asyncio.get_running_loop().time() + HAIR
+        step = case.course.next_step(case.terms(), now, has_tape=self._desk.reader.tape.exists)
+        if not isinstance(step, Wait):
+            return step
+        self.arm(step)
+        return None
+
+    def arm(self, step: Wait) -> None:
+        """See to it that there is news at `step.until` at the latest, or when it is time to ask again; and ask."""
         now = asyncio.get_running_loop().time() + HAIR
         until = step.until
         if step.wants is not None:
@@ -132,8 +153,7 @@ class _Wanting:
         if until < self._armed or self._armed <= now:
             self._armed = until
             if until < math.inf:
-                self._desk.agenda.at(until, self._case.wake)
-        await self._case.news()
+                self._desk.agenda.at(until, Case.wake, self._case)
 
     def _ask(self, wants: Wants, now: float) -> None:
         case, reader = self._case, self._desk.reader

@@ -15,12 +15,13 @@ from fillwatch.core.errors import EngineClosed
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult, FillOutcome, Transition
 from fillwatch.engine.agenda import Agenda
-from fillwatch.engine.case import Case, Common, Wishes
+from fillwatch.engine.case import Case, Wishes
+from fillwatch.engine.common import Common
 from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.holdings import Holdings
 from fillwatch.engine.limiter import RateLimiter
-from fillwatch.engine.monitor import Desk, pursue
+from fillwatch.engine.monitor import Desk, follow
 from fillwatch.engine.outcomes import Outcomes
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
@@ -73,6 +74,7 @@ class Office:
         )
         self._common = Common(lambda: self.config, self._changed)
         self._tasks: dict[Case, asyncio.Task[None]] = {}
+        self._end_of = self._ended  # bound once for all of them
         self._background: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -97,7 +99,8 @@ class Office:
         seconds = case.terms().deadline - case.started
         case.log.info("watching; timeout {}", "none" if math.isinf(seconds) else f"{seconds:g} s")
         self._reader.add(case)
-        self._tasks[case] = self._group.create_task(self._follow(case), name=f"fillwatch-order-{order_id}")
+        task = follow(case, self._desk, self._end_of)
+        self._tasks[case] = self._group.create_task(task, name=f"fillwatch-order-{order_id}")
         return case
 
     def release(self, case: Case) -> None:
@@ -127,13 +130,15 @@ class Office:
 
     def snapshot(self) -> EngineSnapshot:
         """The picture of this moment."""
-        now, limiter = self._loop.time(), self._wire.limiter
+        now, limiter, feed = self._loop.time(), self._wire.limiter, self._reader.feed
         return EngineSnapshot(
             watches=tuple(picture(case, now) for case in self._tasks if case.is_live or case.is_audited),
             level=limiter.level,
             in_flight=limiter.in_flight,
             waiting=limiter.waiting,
-            counts=MappingProxyType({**self.outcomes.counts, "requests": self._wire.calls}),
+            feed_is_up=feed.is_up if feed.exists else None,
+            feed_loss=feed.meter.share if feed.exists else None,
+            counts=MappingProxyType({**self.outcomes.counts, "requests": self._wire.calls, "events": feed.events}),
         )
 
     async def close(self) -> None:
@@ -149,16 +154,8 @@ class Office:
         await self._broker.aclose()
         self.outcomes.close()
 
-    async def _follow(self, case: Case) -> None:
-        try:
-            await pursue(case, self._desk)
-        except EngineClosed:
-            case.end(EngineClosed("the engine was left", case.chain.current))
-        except Exception as error:  # noqa: BLE001 - the top of an order's task: a fault of ours ends this order alone
-            case.log.opt(exception=error).error("this watch failed; the order may be live")
-            case.end(error)
-        finally:
-            self._tasks.pop(case, None)
+    def _ended(self, case: Case) -> None:
+        self._tasks.pop(case, None)
 
     def _drop(self, case: Case) -> None:
         self._reader.index.remove(case)

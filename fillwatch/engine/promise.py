@@ -14,9 +14,10 @@ class Promise(Generic[T]):
     An error that nobody waits for is not reported as forgotten.
     """
 
-    __slots__ = ("_error", "_future", "_value")
+    __slots__ = ("_error", "_future", "_loop", "_value")
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._value: T | None = None
         self._error: BaseException | None = None
         self._future: asyncio.Future[T] | None = None
@@ -47,7 +48,7 @@ class Promise(Generic[T]):
     def future(self) -> asyncio.Future[T]:
         """The same future for all: shield it, for one who cancels it cancels it for everybody."""
         if self._future is None:
-            self._future = asyncio.get_running_loop().create_future()
+            self._future = self._loop.create_future()
             if self._error is not None:
                 self._break(self._future, self._error)
             elif self._value is not None:

@@ -29,12 +29,16 @@ from fillwatch.logs import plain_logger
 
 #: Seconds between two looks at whether a token is about to be lost.
 LEAST_REST, LONGEST_REST = 0.01, 0.5
+#: Looks by id that go unanswered, one after the other, before the list is tried instead.
+IN_VAIN = 2
+#: Tokens that they leave for reads that somebody needs.
+KEPT_BACK = 3.0
 #: Reads that nobody needs are so many times further apart than tokens come, unless tokens abound.
 PACE = 1.1
 #: Seconds between two reads while news is likely: what was saved lasts the better part of a second at that.
 HOT_PACE = 0.1
 #: Seconds between two reads of the tape that nobody asked for.
-LATE_FACTS = 20.0
+LATE_FACTS = 10.0
 
 Answer = Look | Listing | Fills | None
 
@@ -54,9 +58,10 @@ class Reader:
         self.tape = TapeReader(broker, self.index, book, self._kick)
         self.list = ListReader(broker, self.index, self.dues, self.tape)
         pushes = broker if broker.caps.stream and isinstance(broker, Pushes) else None
-        self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda)
+        self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda, pages=lambda: self.list.pages)
         self._counter = Counter(self.index, self.feed.relieves)
         self._last = Read.NOTHING
+        self._in_vain = 0
         self._paced_at = -math.inf
         self._chosen: list[Read] = []
         self._reading = 0
@@ -164,7 +169,7 @@ class Reader:
         if self._counter.census().hot:
             return self._paced_at + HOT_PACE - self._loop.time()
         pace = self._paced_at + PACE / limiter.rate_now - self._loop.time()
-        return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(2.0)))
+        return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(KEPT_BACK)))
 
     def _choose(self, tokens: float, *, spare: bool) -> Read:
         census, tape_in = self._counter.census(), self._tape_in()
@@ -183,6 +188,7 @@ class Reader:
                 tape_due=tape_in <= HAIR,
                 leftover=is_leftover(tokens, self._wire.limiter.rate_now, tape_in),
                 urgent=self.dues.is_urgent,
+                in_vain=self._in_vain >= IN_VAIN,
                 spare=spare,
                 last=self._last,
             )
@@ -197,6 +203,7 @@ class Reader:
             case Read.ORDER:
                 return await self._look()
             case Read.PAGE:
+                self._in_vain = 0
                 return await self.list.read()
             case Read.TAPE:
                 return await self.tape.read()
@@ -209,6 +216,7 @@ class Reader:
         self.dues.asked(due)
         case.api_calls += 1
         look = await self._broker.look(order_id)
+        self._in_vain = self._in_vain + 1 if isinstance(look, Unanswered) else 0
         if isinstance(look, Unanswered):
             case.unanswered(look)
         else:

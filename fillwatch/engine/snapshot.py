@@ -32,11 +32,14 @@ class WatchSnapshot:
 class EngineSnapshot:
     """The open watches, and the limiter: tokens that lie ready (`level`), requests in flight, callers waiting.
 
-    `counts`: results by outcome, `requests`, and `amendments`.
+    `feed_is_up`: whether the broker's push route stands, None if there is none; `feed_loss`: the share of fills that it
+    failed to tell of late, 0 to 1. `counts`: results by outcome, `requests`, `events` and `amendments`.
     """
 
     watches: tuple[WatchSnapshot, ...]
     level: float
     in_flight: int
     waiting: int
+    feed_is_up: bool | None
+    feed_loss: float | None
     counts: Mapping[str, int]

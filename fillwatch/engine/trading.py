@@ -6,7 +6,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 
-from fillwatch.brokers.base import Account, Broker, Listing, MarketClock, Operation, SubmitAnswer, Unknown
+from fillwatch.brokers.base import (
+    Account,
+    Broker,
+    CancelAnswer,
+    Listing,
+    MarketClock,
+    Operation,
+    SubmitAnswer,
+    Unknown,
+)
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.evidence import Look, Route, Unanswered
 from fillwatch.core.orders import OrderRequest
@@ -31,11 +40,6 @@ class TradingDoor:
     def can_list(self) -> bool:
         """Whether the broker has a list of orders."""
         return self._broker.caps.page_size > 0
-
-    @property
-    def fits(self) -> Callable[[str], str]:
-        """The broker's check of an order id."""
-        return self._broker.check_order_id
 
     def held(self, symbol: str) -> Decimal | None:
         """Signed shares of a symbol on the account, as far as the engine knows; None before it could be read."""
@@ -66,6 +70,15 @@ class TradingDoor:
             )
         except BrokerError as error:
             return Unanswered(error=error, route=Route.CLIENT_ID, as_of=asked)
+
+    async def cancel(self, order_id: str) -> CancelAnswer:
+        """Ask for an order of ours to be cancelled."""
+        try:
+            return await self._wire.ask(
+                Priority.CANCEL, lambda: self._broker.cancel(order_id), operation=Operation.CANCEL
+            )
+        except BrokerError as error:
+            return Unknown(error=error)
 
     async def look(self, order_id: str) -> Look:
         """Look at an order by the broker's id."""

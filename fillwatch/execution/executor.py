@@ -7,6 +7,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from fillwatch.core.config import chosen
@@ -19,6 +20,7 @@ from fillwatch.core.trading_rules import wished
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
+from fillwatch.execution.migration import Detection, FillWait
 from fillwatch.execution.records import facts_of
 from fillwatch.execution.runner import Runner
 from fillwatch.journal import Journal, MemoryJournal
@@ -64,6 +66,7 @@ class SmartOrderExecutor:
         self._new_id = new_id
         self._trades: OrderedDict[str, tuple[Intent, asyncio.Future[TradeResult]]] = OrderedDict()
         self._shared: Floor | None = None
+        self._fills = FillWait(engine, self.journal, wall)
 
     async def execute_trade(
         self,
@@ -119,6 +122,22 @@ class SmartOrderExecutor:
             if isinstance(first, Intended) and first.intent.intent_id not in self._trades:
                 futures.append(self._begin(first.intent, may_be_known=True, resend=resend))
         return tuple([await asyncio.shield(future) for future in futures])
+
+    @property
+    def detection(self) -> Detection:
+        """Whose answer `wait_for_fill` gives; it may be changed at any time."""
+        return self._fills.detection
+
+    @detection.setter
+    def detection(self, detection: Detection | str) -> None:
+        self._fills.detection = chosen("detection", detection, Detection)
+
+    async def wait_for_fill(self, order_id: str, timeout: float = 60.0) -> Decimal | None:
+        """The predecessor's question: the average price once an order is filled, None if it is not in time (seconds).
+
+        The order is not touched. `detection` says whether the old way of looking, the new one or both are used.
+        """
+        return await self._fills.wait(order_id, timeout)
 
     def halt(self, reason: str) -> None:
         """Begin no more trades; those under way go on until what they hold is protected."""
@@ -176,7 +195,7 @@ class SmartOrderExecutor:
             if found is None:
                 continue
             runner, name = found
-            await runner.hear(name, amendment.amended)
+            await runner.hear(name, amendment)
             if runner.is_idle:
                 self._engine.trading.attend(runner.run(), f"fillwatch-trade-{runner.trade.intent.intent_id}")
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Account, MarketClock
@@ -56,13 +57,14 @@ class Floor:
         return self._owners.get(order_id)
 
     def objection(self, intent: Intent) -> str | None:
-        """Why the other trades, or whoever halted trading, do not let this one begin."""
+        """Why the trades that began before it, or whoever halted trading, do not let this one begin."""
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
+        before = list(takewhile(lambda other: other.intent_id != intent.intent_id, self._live.values()))
         most = intent.config.max_open_trades
-        if most is not None and len(self._live) > most:
+        if most is not None and len(before) >= most:
             return f"max_open_trades: {most} trades are under way"
-        for other in self._live.values():
+        for other in before:
             if other.symbol == intent.symbol and other.side is not intent.side:
                 return f"a trade that would {other.side} {other.symbol} is under way (intent {other.intent_id})"
         return rules.objection(intent)

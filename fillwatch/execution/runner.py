@@ -7,8 +7,8 @@ import asyncio
 from fillwatch.core import trading_rules as rules
 from fillwatch.core.exits_seen import exits_seen
 from fillwatch.core.placing import LONGEST_PAUSE, There, placing
-from fillwatch.core.results import FillResult
-from fillwatch.core.trade import Trade, TradeOrder
+from fillwatch.core.results import Amendment, AmendmentKind
+from fillwatch.core.trade import ZERO, Trade, TradeOrder
 from fillwatch.core.trade_facts import (
     Cleared,
     Closed,
@@ -22,7 +22,7 @@ from fillwatch.core.trade_facts import (
     Watched,
 )
 from fillwatch.core.trade_result import TradeResult
-from fillwatch.core.trade_steps import Check, Finish, Place, Step, Tell, Verify, Watch, next_step
+from fillwatch.core.trade_steps import Check, Finish, Place, Step, Tell, Verify, Watch, Withdraw, next_step
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
@@ -90,15 +90,21 @@ class Runner:
                 await self._watch(step)
             case Verify():
                 await self._verify(step)
+            case Withdraw():
+                await self._withdraw(step)
             case Tell():
                 self.ledger.log.error("not certain: {}", step.reason)
                 await self._tell(step.reason)
             case Finish():
                 await self._finish()
 
-    async def hear(self, name: str, result: FillResult) -> None:
+    async def hear(self, name: str, amendment: Amendment) -> None:
         """A later fact about an order of this trade."""
-        await self.ledger.learn(Watched(at=self.ledger.wall(), name=name, result=result))
+        known, result = self.trade.order(name).told, amendment.amended
+        undone = ZERO if known is None else known.undone
+        if known is not None and amendment.kind is AmendmentKind.BUST:
+            undone = max(known.executed - (result.fill_quantity or ZERO), undone)
+        await self.ledger.learn(Watched(at=self.ledger.wall(), name=name, result=result, undone=undone))
         self._news.set()
 
     async def _check(self) -> None:
@@ -152,7 +158,7 @@ class Runner:
 
     async def _doubt(self, name: str, reason: str) -> None:
         """The caller is told at once; the step that is in doubt goes on."""
-        await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=name, reason=reason))
+        await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=name, reason=reason, placed=False))
         await self._tell(reason)
 
     async def _watch(self, step: Watch) -> None:
@@ -170,9 +176,8 @@ class Runner:
         result = await watch
         await self.ledger.learn(Watched(at=self.ledger.wall(), name=step.name, result=result))
         if not self.trade.order(step.name).is_over:
-            await self.ledger.learn(
-                Doubtful(at=self.ledger.wall(), name=step.name, reason=result.reason or "its end is not known")
-            )
+            reason = result.reason or "its end is not known"
+            await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=step.name, reason=reason, placed=True))
 
     async def _next_news(self, seconds: float | None = None) -> bool:
         """Wait for a late fact, for so many seconds at most; whether there was one."""
@@ -207,11 +212,27 @@ class Runner:
                 await self.ledger.learn(looked)
                 return
             if self._loop.time() >= until and order.doubt is None:
-                await self.ledger.learn(
-                    Doubtful(at=self.ledger.wall(), name=step.name, reason="the exits were not seen working")
-                )
+                reason = "the exits were not seen working"
+                await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=step.name, reason=reason, placed=True))
                 return
             if await self._next_news(pause):
+                return
+            pause = min(2.0 * pause, LONGEST_PAUSE)
+
+    async def _withdraw(self, step: Withdraw) -> None:
+        """Cancel and look, until the exits are over or something else is known."""
+        self.ledger.log.error("an execution was undone: the exits of {} are withdrawn", self.trade.intent.symbol)
+        order = self.trade.order(step.name)
+        assert order.request is not None
+        pause = FIRST_LOOK
+        while True:
+            await self._engine.trading.cancel(step.order_id)
+            if await self._next_news(pause):
+                return
+            rows = await self._floor.shown(step.order_id)
+            looked = exits_seen(step.name, order.request, step.order_id, rows, at=self.ledger.wall())
+            if looked is not None and looked.over:
+                await self.ledger.learn(looked)
                 return
             pause = min(2.0 * pause, LONGEST_PAUSE)
 

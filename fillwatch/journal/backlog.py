@@ -31,8 +31,11 @@ class Order:
 
     def tell(self, error: JournalError | None = None) -> None:
         """The waiter, if there is one, goes on or sees `error`."""
-        waiter, self.waiter = self.waiter, None
-        if waiter is None or waiter.done():
+        waiter = self.waiter
+        if waiter is None:
+            return
+        self.waiter = None
+        if waiter.done():
             return
         if error is None:
             waiter.set_result(None)
@@ -54,14 +57,22 @@ class Backlog:
 
     def add(self, order: Order) -> bool:
         """Take `order` over; False when there is no room for one that nobody waits for, and it is given up."""
-        if order.waiter is None and self.size + len(order.facts) > LIMIT:
-            self.lost += len(order.facts)
+        count = len(order.facts)
+        if order.waiter is not None:
+            self.urgent += 1
+        elif self.size + count > LIMIT:
+            self.lost += count
             return False
-        self._put(order)
+        self._orders.append(order)
+        self.size += count
         return True
 
     def take(self) -> list[Order]:
         """The next orders to be written, out of the queue."""
+        if self.size <= BATCH:
+            everything = [*self._orders]
+            self.clear()
+            return everything
         batch: list[Order] = []
         size = 0
         while self._orders and (not batch or size + len(self._orders[0].facts) <= BATCH):
@@ -85,7 +96,8 @@ class Backlog:
             keep = can_keep and not order.announces and self.size + len(order.facts) <= LIMIT
             order.tell(explained(error, kept=keep))
             if keep and order.facts:
-                self._put(order)
+                self._orders.append(order)
+                self.size += len(order.facts)
             elif not order.announces:
                 self.lost += len(order.facts)
 
@@ -102,11 +114,6 @@ class Backlog:
         """Forget every order."""
         self._orders.clear()
         self.size = self.urgent = 0
-
-    def _put(self, order: Order) -> None:
-        self._orders.append(order)
-        self.size += len(order.facts)
-        self.urgent += order.waiter is not None
 
 
 def explained(error: BaseException, *, kept: bool = False) -> JournalUnwritable:

@@ -111,9 +111,13 @@ class Fact:
             object.__setattr__(self, "at", self.at.astimezone(UTC))
         if not math.isfinite(self.monotonic):
             raise ValueError(f"monotonic: {self.monotonic!r} is not a finite number of seconds")
-        _check_text("intent_id", self.intent_id, ID_LIMIT)
-        _check_text("order_id", self.order_id, ID_LIMIT)
-        _check_text("payload", self.payload, PAYLOAD_LIMIT)
+        for field, text, limit in (
+            ("intent_id", self.intent_id, ID_LIMIT),
+            ("order_id", self.order_id, ID_LIMIT),
+            ("payload", self.payload, PAYLOAD_LIMIT),
+        ):
+            if len(text) > limit or not text.isascii():
+                _check_text(field, text, limit)
 
     @classmethod
     def of(
@@ -144,11 +148,10 @@ class Fact:
 def _check_text(field: str, text: str, limit: int) -> None:
     if len(text) > limit:
         raise ValueError(f"{field}: {len(text)} characters, at most {limit} are allowed")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{field}: half a surrogate pair is no text") from None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{field}: half a surrogate pair is no text") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,11 +81,11 @@ class GroupCommit:
     def _arm(self, delay: float) -> None:
         """Start a commit after `delay`; the tasks that are ready now get to add what they have to the same one."""
         soon = not delay
-        if self._is_busy or self._is_stopped or not self._backlog:
+        if self._is_busy or (self._start_at is not None and (self._starts_soon or not soon)):
+            return
+        if self._is_stopped or not self._backlog:
             return
         if self._start_at is not None:
-            if self._starts_soon or not soon:
-                return
             self._start_at.cancel()
         self._starts_soon = soon
         self._start_at = self._loop.call_soon(self._start) if soon else self._loop.call_later(delay, self._start)
@@ -94,25 +94,32 @@ class GroupCommit:
         self._start_at = None
         self._in_flight = batch = self._backlog.take()
         facts = list(chain.from_iterable(order.facts for order in batch))
+        if not facts:
+            self._done()
+            return
         durable = any(order.waiter is not None and order.facts for order in batch)
         self._in_thread(lambda: self._store.commit(facts, durable=durable), self._ended)
 
     def _ended(self, done: asyncio.Future[None]) -> None:
         self._is_busy = False
-        batch, self._in_flight = self._in_flight, []
         error = done.exception()
         if error is not None:
-            self._failed(batch, error)
+            self._failed(error)
             return
         self._committed_at = self._loop.time()
-        for order in batch:
-            order.tell()
-        if self.problem is not None and any(order.facts for order in batch):
+        if self.problem is not None:
             self._log.warning("journal: facts are written again; {} were lost until now", self.lost)
             self.problem = self._reminded_at = None
+        self._done()
+
+    def _done(self) -> None:
+        batch, self._in_flight = self._in_flight, []
+        for order in batch:
+            order.tell()
         self._go_on()
 
-    def _failed(self, batch: list[Order], error: BaseException) -> None:
+    def _failed(self, error: BaseException) -> None:
+        batch, self._in_flight = self._in_flight, []
         self._backlog.fail(batch, error)
         self.problem = explained(error)
         self._remind(

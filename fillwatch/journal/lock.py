@@ -23,6 +23,7 @@ class WriterLock:
         # The thread that lets go may be another than the one that took it.
         self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0.0, check_same_thread=False)
         try:
+            self._connection.execute("PRAGMA journal_mode = MEMORY")  # nothing is ever written: no file for undoing it
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             self._connection.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,9 +14,10 @@ import anyio
 
 from fillwatch.journal.base import KIND_RULES, Entry, Fact, FactKind
 from fillwatch.journal.errors import JournalClosed, JournalError, JournalUnwritable
+from fillwatch.journal.files import JournalFile
 from fillwatch.journal.group_commit import GroupCommit
 from fillwatch.journal.reader import JournalReader
-from fillwatch.journal.store import Store
+from fillwatch.journal.store import SLICES_AT_ONCE, Store
 
 #: The least room a journal can have, in bytes: its empty tables take half of it.
 LEAST_BYTES: Final = 65_536
@@ -39,12 +40,8 @@ class SqliteJournal:
         if not closing_seconds > 0:
             raise ValueError(f"closing_seconds: {closing_seconds!r} is not a positive number of seconds")
         self.path = Path(path)
-        self._max_bytes = max_bytes
         self._closing_seconds = closing_seconds
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="fillwatch-journal")
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="fillwatch-journal-reader")
-        self._store: Store | None = None
-        self._reader: JournalReader | None = None
+        self._file = JournalFile(self.path, max_bytes)
         self._commits: GroupCommit | None = None
         self._is_open = False
 
@@ -59,17 +56,10 @@ class SqliteJournal:
         return self._commits.lost if self._commits else 0
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        try:
-            store = await loop.run_in_executor(self._writing, self._open_store)
-            await loop.run_in_executor(self._reading, self._open_reader)
-        except BaseException:
-            # Behind the opening, which goes on in its thread when it is the waiting that was cancelled.
-            self._reading.submit(self._close_reader)
-            self._writing.submit(self._close_store)
-            self._shut_down()
-            raise
-        self._commits = GroupCommit(store, self._writing)
+        if self._commits is not None:
+            raise JournalClosed(f"the journal {self.path} was opened before; make another one")
+        store = await self._file.open()
+        self._commits = GroupCommit(store, self._file.writer)
         self._is_open = True
         return self
 
@@ -83,10 +73,10 @@ class SqliteJournal:
         commits = self._opened()
         if durable is None:
             durable = any(KIND_RULES[fact.kind].durable for fact in facts)
-        if durable:
-            await commits.write(facts)
-        else:
+        if not durable:
             commits.note(facts)
+        elif facts:
+            await commits.write(facts)
 
     def note(self, fact: Fact) -> None:
         """See `Journal`."""
@@ -114,51 +104,52 @@ class SqliteJournal:
         """See `Journal`. Raises as `read` does."""
         return await self._read(lambda reader: reader.watches(open_only=open_only))
 
+    async def forget(self, before: datetime) -> int:
+        """Take out facts older than `before` (aware), but none of an open intent or a watched order; how many.
+
+        Their room in the file is used again. Facts go on being written meanwhile. Raises `ValueError` for a naive
+        time, `JournalUnwritable`, and what `read` raises.
+        """
+        if before.utcoffset() is None:
+            raise ValueError(f"before: {before!r} has no time zone")
+        await self._settled()
+        total = last = 0
+        while True:
+            self._opened()
+            # What is not indexed yet cannot go; on a full disk there may be no room for the index either.
+            with suppress(JournalUnwritable):
+                await self._file.work(lambda store: store.index(SLICES_AT_ONCE))
+            count, last = await self._file.work(partial(Store.forget, before=before, after=last))
+            total += count
+            if not count:
+                return total
+
     async def aclose(self) -> None:
         """See `Journal`."""
         if not self._is_open:
             return
         commits = self._opened()
         self._is_open = False
-        loop = asyncio.get_running_loop()
         try:
             with anyio.move_on_after(self._closing_seconds, shield=True), suppress(JournalError):
                 with suppress(JournalUnwritable):
                     await commits.write(())
                 commits.stop()
-                await loop.run_in_executor(self._reading, self._close_reader)
-                await loop.run_in_executor(self._writing, self._close_store)
+                await self._file.close()
         finally:
             commits.stop()
-            self._shut_down()
+            self._file.let_go()
 
     async def _read(self, look: Callable[[JournalReader], tuple[Entry, ...]]) -> tuple[Entry, ...]:
-        commits, reader = self._opened(), self._reader
-        assert reader is not None
+        await self._settled()
+        return await self._file.look(look)
+
+    async def _settled(self) -> None:
+        """Everything given so far is in the file, or cannot be."""
         with suppress(JournalUnwritable):
-            await commits.write(())
-        return await asyncio.get_running_loop().run_in_executor(self._reading, look, reader)
+            await self._opened().write(())
 
     def _opened(self) -> GroupCommit:
         if self._commits is None or not self._is_open:
             raise JournalClosed(f"the journal {self.path} is {'closed' if self._commits else 'not open yet'}")
         return self._commits
-
-    def _shut_down(self) -> None:
-        self._writing.shutdown(wait=False)
-        self._reading.shutdown(wait=False)
-
-    def _open_store(self) -> Store:
-        self._store = Store(self.path, self._max_bytes)
-        return self._store
-
-    def _open_reader(self) -> None:
-        self._reader = JournalReader(self.path)
-
-    def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()

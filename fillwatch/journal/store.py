@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Final
 
 from fillwatch.journal.base import Fact
 from fillwatch.journal.errors import JournalError, JournalFull, JournalInUse, JournalUnreadable, JournalUnwritable
+from fillwatch.journal.forgetting import forget
 from fillwatch.journal.lock import WriterLock, make_private
 from fillwatch.journal.schema import INDEX, READ_ONLY, READ_WRITE, bring_up_to_date, check, connect, examine
 
@@ -23,7 +24,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 #: Facts indexed at a time: about 10 ms, for which a durable fact may have to wait.
 _SLICE: Final = 1_000
 #: Slices at opening and at closing, so that neither takes long after a run that never paused.
-_SLICES_AT_ONCE: Final = 50
+SLICES_AT_ONCE: Final = 50
 #: Pages of the log before they are copied into the database: rarer than SQLite's 1,000, as each copy costs two syncs.
 _CHECKPOINT_PAGES: Final = 4_000
 _WAL_BYTES: Final = 64 * 1024 * 1024
@@ -58,17 +59,16 @@ class Store:
         self._max_bytes = max_bytes
         self._is_suspect = False
         examine(path)
-        with self._translated():
+        with self._translated(), ExitStack() as undoing:
             self._lock = self._locked()
-            try:
-                make_private(path)
-                self._connection = self._connect()
-                check(self._connection, path)
-                self._run = self._begin_run()
-            except BaseException:
-                self._lock.release()
-                raise
-        self.index(_SLICES_AT_ONCE)
+            undoing.callback(self._lock.release)
+            make_private(path)
+            self._connection = self._connect()
+            undoing.callback(self._connection.close)
+            check(self._connection, path)
+            self._run = self._begin_run()
+            undoing.pop_all()
+        self.index(SLICES_AT_ONCE)
 
     @property
     def run(self) -> int:
@@ -102,11 +102,18 @@ class Store:
                         self._connection.execute(statement, {"low": low, "high": high})
             return bool(high < last)
 
+    def forget(self, before: datetime, after: int) -> tuple[int, int]:
+        """Take out some old facts; see `forgetting.forget`. Raises `JournalUnwritable`."""
+        with self._translated():
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                return forget(self._connection, _micros(before), after)
+
     def close(self) -> None:
         """Bring everything into the one file, as far as that works, and let go of it."""
         try:
             with self._translated():
-                self.index(_SLICES_AT_ONCE)
+                self.index(SLICES_AT_ONCE)
         finally:
             self._connection.close()
             self._lock.release()
@@ -118,7 +125,7 @@ class Store:
         self._connection.executemany(_INSERT, rows[whole:])
 
     def _row(self, fact: Fact) -> _Row:
-        at = (fact.at - EPOCH) // MICROSECOND
+        at = _micros(fact.at)
         return self._run, fact.kind.value, fact.intent_id, fact.order_id, at, fact.monotonic, fact.payload
 
     def _locked(self) -> WriterLock:
@@ -129,7 +136,8 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path, READ_WRITE)
-        try:
+        with ExitStack() as undoing:
+            undoing.callback(connection.close)
             bring_up_to_date(connection)
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
@@ -138,14 +146,13 @@ class Store:
                 )
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            connection.execute("PRAGMA temp_store = MEMORY")  # a full disk must not keep room from being made
             connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain sync leaves the data in the drive's cache
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
             if self._max_bytes is not None:
                 (page,) = connection.execute("PRAGMA page_size").fetchone()
                 connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page)}")
-        except BaseException:
-            connection.close()
-            raise
+            undoing.pop_all()
         return connection
 
     def _begin_run(self) -> int:
@@ -172,11 +179,10 @@ class Store:
         try:
             yield
             self._connection.execute("COMMIT")
-        except BaseException:
-            # SQLite has rolled back by itself after some failures, and then has nothing left to roll back.
+        finally:
+            # Only after a failure, and not after every one: some make SQLite roll back by itself.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -189,6 +195,10 @@ class Store:
             raise _FAILURES.get(code, JournalUnwritable)(f"{self._path} cannot be written: {error}") from error
         except OSError as error:
             raise JournalUnwritable(f"{self._path} cannot be written: {error.strerror}") from error
+
+
+def _micros(at: datetime) -> int:
+    return (at - EPOCH) // MICROSECOND
 
 
 def _last_writer(path: Path) -> str:

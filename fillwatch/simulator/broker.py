@@ -32,7 +32,7 @@ from fillwatch.core.orders import OrderRequest, OrderStatus, exact
 from fillwatch.simulator.answers import Call, Op, Query
 from fillwatch.simulator.line import Line, now, refused
 from fillwatch.simulator.pushing import Pushing
-from fillwatch.simulator.reads import submitted
+from fillwatch.simulator.shelf import submitted
 from fillwatch.simulator.world import World
 
 

@@ -25,6 +25,7 @@ from fillwatch.simulator.placing import Placing, on_the_way
 from fillwatch.simulator.plans import Act, OnCancel, Plan, Step
 from fillwatch.simulator.prices import Quotes
 from fillwatch.simulator.session import Session
+from fillwatch.simulator.shelf import Shelf
 from fillwatch.simulator.spreads import is_spread_leg
 
 
@@ -45,6 +46,8 @@ class Market:
     changes: list[Change] = field(default_factory=list)
     #: Called, without arguments, after each change: push routes wait for them.
     heard: list[Callable[[], None]] = field(default_factory=list)
+    #: The orders as the list shows them.
+    shelf: Shelf = field(default_factory=Shelf)
     #: Where orders wait for prices.
     floor: Floor = field(init=False)
     _due: list[tuple[float, int, Record, Step, bool]] = field(default_factory=list)

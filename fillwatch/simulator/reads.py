@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.simulator import groups
@@ -15,6 +17,7 @@ from fillwatch.simulator.book import Record, Trade, Version
 from fillwatch.simulator.draws import symbol_price
 from fillwatch.simulator.kinds import Kind
 from fillwatch.simulator.market import Market
+from fillwatch.simulator.shelf import submitted
 from fillwatch.simulator.summary import position_row
 
 
@@ -51,22 +54,30 @@ def orders(market: Market, query: Query, view: View, *, nested: bool = False) ->
     cursor = _cursor(market, query, view)
     if isinstance(cursor, Answer):
         return cursor
-    rows = [
+    rows = (
         version
-        for record in market.records.values()
-        if record.order_id not in view.hidden
-        and (version := _seen(record, view.at)) is not None
+        for version in _listed(market, query, view)
+        if version.order.order_id not in view.hidden
         and _is_wanted(version.order, query, cursor)
-    ]
-    rows.sort(key=lambda version: (version.order.submitted_at, version.order.order_id), reverse=query.descending)
-    rows = [version for version in rows if not _is_rolled_up(market, version, nested=nested)]
-    if view.fault is Kind.PAGE_SHIFT:
-        rows = rows[1:]
-    page = rows[: query.limit]
+        and not _is_rolled_up(market, version, nested=nested)
+    )
+    skipped = 1 if view.fault is Kind.PAGE_SHIFT else 0
+    page = [*islice(rows, skipped, skipped + query.limit)]
     legs: dict[str, tuple[Version, ...]] = {}
     for version in page:
         legs |= legs_of(market, version, view, nested=nested)
     return Answer(versions=tuple(page), legs=legs)
+
+
+def _listed(market: Market, query: Query, view: View) -> Iterable[Version]:
+    """Every order as the view shows it, in the order of the list; at least those between the query's bounds."""
+    if not market.changes or market.changes[-1].t <= view.at:
+        return market.shelf.rows(
+            market.records, market.changes, after=query.after, until=query.until, descending=query.descending
+        )
+    rows = [version for record in market.records.values() if (version := _seen(record, view.at)) is not None]
+    rows.sort(key=lambda version: _place(version.order), reverse=query.descending)
+    return rows
 
 
 def _seen(record: Record, t: float) -> Version | None:
@@ -127,12 +138,6 @@ def _is_named(symbol: str, query: Query) -> bool:
 def _kind(symbol: str) -> str:
     known = asset(symbol)
     return EQUITY if known is None else known.kind
-
-
-def submitted(order: OrderSnapshot) -> datetime:
-    """The list's cursor."""
-    assert order.submitted_at is not None
-    return order.submitted_at
 
 
 def _row_id(trade: Trade) -> str:

@@ -275,6 +275,12 @@ def test_a_loop_that_slept_does_not_blame_the_broker() -> None:
                 time.sleep(2.5)  # noqa: ASYNC251 - everything stands still, which is what is tested
                 await asyncio.sleep(0.5)
                 assert not ear.of(Disconnected)
+                house.visits[0].socket.transport.pause_reading()
+                for _ in range(2):
+                    await asyncio.sleep(0.1)
+                    time.sleep(1.6)  # noqa: ASYNC251 - and this excuses a dead one once only
+                await ear.until(Disconnected, within=0.25)
+                house.visits[0].socket.transport.abort()
                 await ear.stream.aclose()
 
     asyncio.run(run())

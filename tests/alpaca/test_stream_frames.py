@@ -50,7 +50,9 @@ def test_the_order_is_read_as_everywhere_else() -> None:
     assert seen.order.filled_at.microsecond == 987654, "digits beyond the microsecond are cut, not rounded"
 
 
-@pytest.mark.parametrize("change", [{}, {"qty": 10}, {"qty": ""}, {"symbol": None}, {"legs": []}, {"side": "odd"}])
+@pytest.mark.parametrize(
+    "change", [{}, {"qty": 10}, {"qty": ""}, {"symbol": None}, {"legs": []}, {"side": "odd"}, {"order_type": "odd"}]
+)
 def test_the_short_way_and_the_long_way_agree(change: dict[str, object]) -> None:
     order = row(**change)
     assert one(Seen, told(update("new", order))).order == decode.order(json.dumps(order).encode())
@@ -159,6 +161,8 @@ def test_a_multi_leg_order_fills_without_an_id_and_its_legs_with_theirs() -> Non
         {"stream": "trade_updates", "data": {"event": "new", "order": row("no-uuid")}},
         {"stream": "trade_updates", "data": {"event": "new", "order": row(status=5)}},
         {"stream": "trade_updates", "data": {"event": "new", "order": row(filled_qty="many")}},
+        {"stream": "trade_updates", "data": {"event": "new", "order": row(filled_qty="NaN")}},
+        {"stream": "trade_updates", "data": {"event": "new", "order": row(limit_price="1e9999")}},
         {"stream": "trade_updates", "data": {"event": "new", "order": row(updated_at="yesterday")}},
         {"stream": "trade_updates", "data": []},
         {"stream": 5, "data": {}},

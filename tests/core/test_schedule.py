@@ -105,6 +105,7 @@ IDLE = Outlook(
     tape_due=False,
     leftover=True,
     urgent=False,
+    in_vain=False,
     spare=False,
     last=NOTHING,
 )
@@ -120,6 +121,7 @@ HIDING = replace(LONG, tape_due=True)
         pytest.param(replace(IDLE, due=1), PAGE, id="one of many due: a page costs as much and tells more"),
         pytest.param(replace(IDLE, due=1, shown=1, exposed=1), ORDER, id="one of one"),
         pytest.param(replace(IDLE, due=2, shown=2, exposed=2), PAGE, id="two for one"),
+        pytest.param(replace(IDLE, due=1, shown=1, exposed=1, in_vain=True), PAGE, id="another route for one in vain"),
         pytest.param(replace(IDLE, due=20, lists=False), ORDER, id="a broker without a list"),
         pytest.param(replace(LONG, due=2, exposed=0), ORDER, id="two orders are cheaper than three pages"),
         pytest.param(replace(LONG, due=3, exposed=0), PAGE, id="three pages for three orders, and all others"),
@@ -223,6 +225,7 @@ def test_a_token_is_left_over_if_there_are_two_when_the_tape_has_its_turn(
         tape_due=st.booleans(),
         leftover=st.booleans(),
         urgent=st.booleans(),
+        in_vain=st.booleans(),
         spare=st.booleans(),
         last=st.sampled_from(list(Read)),
     )

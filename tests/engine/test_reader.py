@@ -11,7 +11,7 @@ import pytest
 
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, OrderRequest, RateLimit
 from fillwatch.core.orders import Side
-from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op, SimulatedBroker, World
+from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op, Rule, SimulatedBroker, World
 from fillwatch.testing import run_virtual, virtual
 from tests.worlds.live import Live, live
 
@@ -193,3 +193,15 @@ async def test_a_deadline_that_is_woken_for_a_hair_early_is_not_slept_through() 
     async with FillDetectionEngine(SimulatedBroker(world, page_size=7), config) as engine, asyncio.timeout(1_800.0):
         results = [result async for result in engine.as_resolved(ids)]
     assert len(results) == len(ids)
+
+
+@virtual
+async def test_an_order_whose_look_by_id_fails_for_good_is_seen_by_another_route() -> None:
+    """Decision D2: look again through another route."""
+    faults = Faults(rules=(Rule(kind=Kind.SERVER_ERROR, operations=frozenset({Op.LOOK})),))
+    async with live(config=waiting(), faults=faults) as scene:
+        order_id = scene.world.place(BUY, Fate.SLOW)
+        result = await scene.follower.watch(order_id)
+        assert result.filled
+        assert asyncio.get_running_loop().time() - (scene.ledger.truth(order_id).ended_at or 0.0) <= 4.0
+    assert scene.violations() == []

@@ -11,7 +11,6 @@ from random import Random
 from typing import Any
 
 from fillwatch.core.config import FillDetectionConfig
-from fillwatch.core.orders import OrderStatus
 from fillwatch.core.trade_facts import client_id
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig
@@ -56,25 +55,37 @@ class Scene:
 
     def position(self, symbol: str = "AAPL") -> Decimal:
         """Signed shares that have really been bought and sold."""
-        return sum(
-            (truth.side.sign * self._executed(truth) for truth in self.orders() if truth.symbol == symbol), ZERO
-        )
-
-    def _executed(self, truth: Truth) -> Decimal:
-        return self.world.ledger.executed_at(truth.order_id)
+        return position(self.world, symbol)
 
     def stopped(self, symbol: str = "AAPL") -> Decimal:
         """Shares for which a stop stands at the broker, or an order that a stop has become."""
-        total = ZERO
-        for truth in self.orders():
-            is_stop = truth.parent_id is not None and truth.symbol == symbol
-            if is_stop and not truth.status.is_terminal and truth.status is not OrderStatus.REPLACED:
-                total += truth.target - self._executed(truth)
-        return total
+        return stopped_shares(self.world, symbol)
 
     def bare(self, symbol: str = "AAPL") -> Decimal:
         """Shares that are really in the market without a stop; below zero: stops for shares that nobody holds."""
-        return abs(self.position(symbol)) - self.stopped(symbol)
+        return bare_shares(self.world, symbol)
+
+
+def _orders(world: World, symbol: str) -> list[Truth]:
+    found = (world.ledger.truth(order_id) for order_id in world.ledger.order_ids)
+    return [truth for truth in found if truth.symbol == symbol]
+
+
+def position(world: World, symbol: str) -> Decimal:
+    """Signed shares that have really been bought and sold."""
+    ledger = world.ledger
+    return sum((one.side.sign * ledger.executed_at(one.order_id) for one in _orders(world, symbol)), ZERO)
+
+
+def stopped_shares(world: World, symbol: str) -> Decimal:
+    """Shares for which a stop stands at the broker, or an order that a stop has become."""
+    stops = (one for one in _orders(world, symbol) if one.parent_id is not None and not one.status.is_terminal)
+    return sum((one.target - world.ledger.executed_at(one.order_id) for one in stops), ZERO)
+
+
+def bare_shares(world: World, symbol: str) -> Decimal:
+    """Shares that are really in the market without a stop; below zero: stops for shares that nobody holds."""
+    return abs(position(world, symbol)) - stopped_shares(world, symbol)
 
 
 def now() -> float:

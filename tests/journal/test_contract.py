@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fillwatch.journal import Entry, Fact, FactKind, Journal, JournalClosed, MemoryJournal, SqliteJournal
@@ -112,6 +112,7 @@ def _begins(story: Sequence[Fact], kind: FactKind) -> list[int]:
 
 @both
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(drawn=[(FactKind.INTENT, "i1", "")] * 2 + [(FactKind.WATCH, "", "o1")] * 2, indexed=3)
 @given(drawn=FACTS, indexed=st.integers(0, 25))
 @virtual
 async def test_what_is_found_is_what_the_words_say(
@@ -141,9 +142,7 @@ async def test_what_is_found_is_what_the_words_say(
 async def _index(journal: SqliteJournal) -> None:
     """Have what was written so far indexed, as it would be in a quiet moment."""
     await journal.read()
-    store = journal._store
-    assert store is not None
-    journal._writing.submit(store.index, 50).result()
+    await journal._file.work(lambda store: store.index(50))
 
 
 @virtual

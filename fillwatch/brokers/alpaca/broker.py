@@ -13,6 +13,7 @@ import msgspec
 
 from fillwatch.brokers.alpaca import fields, read
 from fillwatch.brokers.alpaca.keys import PAPER_URL, Credentials, Endpoint, is_live
+from fillwatch.brokers.alpaca.known import KnownRows
 from fillwatch.brokers.alpaca.requests import RequestModel, differing, order_body
 from fillwatch.brokers.base import (
     Accepted,
@@ -81,6 +82,7 @@ class AlpacaBroker:
         self._caps = replace(_CAPS, stream=not transport.is_wired)
         self._stream: Stream | None = None
         self._absences = 0
+        self._known = KnownRows()
 
     @classmethod
     def over(cls, transport: Transport) -> AlpacaBroker:
@@ -168,7 +170,8 @@ class AlpacaBroker:
         """
         params = {"status": "all", "limit": str(_CAPS.page_size), "direction": "desc", "nested": "false"}
         params |= {name: fields.wire_time(at) for name, at in (("after", after), ("until", until)) if at is not None}
-        return read.listing(await self._transport.ask("GET", _ORDERS, params), _CAPS.page_size, until)
+        reply = await self._transport.ask("GET", _ORDERS, params)
+        return read.listing(reply, _CAPS.page_size, until, self._known)
 
     async def fills(self, *, after: datetime | None = None, page_token: str | None = None) -> Fills | Unanswered:
         """One page of up to 100 executions, oldest first. Busts and corrections are told when Alpaca tells them.

@@ -14,8 +14,9 @@ from typing import Generic, TypeVar
 import msgspec
 from loguru import logger
 
-from fillwatch.brokers.alpaca import fields
+from fillwatch.brokers.alpaca import fields, updates
 from fillwatch.brokers.alpaca.fields import Unreadable
+from fillwatch.brokers.alpaca.known import KnownRows
 from fillwatch.core.orders import Execution, ExecutionKind, OrderSnapshot, OrderStatus
 from fillwatch.core.text import plain
 
@@ -86,6 +87,7 @@ _ORDER = msgspec.json.Decoder(OrderRow)
 _ORDERS = msgspec.json.Decoder(list[OrderRow])
 _FILL = msgspec.json.Decoder(FillRow)
 _FILLS = msgspec.json.Decoder(list[FillRow])
+_ORDINARY = msgspec.json.Decoder(updates.OrderRow)
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -97,9 +99,24 @@ def order(body: bytes) -> OrderSnapshot:
         raise Unreadable(f"not an order ({plain(str(error), 120)})") from None
 
 
-def orders(body: bytes) -> Rows[OrderSnapshot]:
-    """A page of orders. Raises `Unreadable` if it is no JSON array."""
-    return _rows(body, _ORDERS, _ORDER, _snapshot)
+def orders(body: bytes, known: KnownRows | None = None) -> Rows[OrderSnapshot]:
+    """A page of orders; `known` spares the rows that have been read before. Raises `Unreadable` if it is no array."""
+    if known is None:
+        return _rows(body, _ORDERS, _ORDER, _snapshot)
+    raws = [bytes(raw) for raw in _raw_rows(body)]
+    values: list[OrderSnapshot] = []
+    strange: list[str] = []
+    for raw in raws:
+        value = known.get(raw)
+        if value is None:
+            try:
+                value = _quickly(raw)
+            except Unreadable as error:
+                strange.append(str(error))
+                continue
+            known.keep(raw, value)
+        values.append(value)
+    return _told(values, strange)
 
 
 def executions(body: bytes) -> tuple[Rows[Execution], str | None]:
@@ -127,11 +144,24 @@ def _rows(
             values.append(make(row))
         except Unreadable as error:
             strange.append(str(error))
+    return _told(values, strange)
+
+
+def _told(values: list[T], strange: list[str]) -> Rows[T]:
+    count = len(values) + len(strange)
     if strange:
         logger.warning(
-            "{} of {} rows were unreadable and are left out, first: {}", len(strange), len(rows), plain(strange[0])
+            "{} of {} rows were unreadable and are left out, first: {}", len(strange), count, plain(strange[0])
         )
-    return Rows(values=tuple(values), count=len(rows), unreadable=len(strange))
+    return Rows(values=tuple(values), count=count, unreadable=len(strange))
+
+
+def _quickly(raw: bytes) -> OrderSnapshot:
+    """One row: the short way of the trade updates for an ordinary one, the long way for any other."""
+    try:
+        return updates.snapshot(_ORDINARY.decode(raw))
+    except (*_BAD_JSON, Unreadable):
+        return order(raw)
 
 
 def _row(raw: msgspec.Raw, decoder: msgspec.json.Decoder[S]) -> S | Unreadable:

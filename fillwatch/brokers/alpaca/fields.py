@@ -60,6 +60,8 @@ def wire_time(at: datetime) -> str:
 
 def uuid_text(text: str) -> str | None:
     """`text` as a UUID in its canonical form (lower case, hyphens); None if it is none."""
+    if _UUID.fullmatch(text):
+        return text
     text = text.lower()
     if _UUID.fullmatch(text):
         return text
@@ -77,4 +79,4 @@ def order_id(text: str | None) -> str:
 
 def side(text: str | None) -> Side | None:
     """The side that `text` names; None when it names none, or one nobody has heard of."""
-    return _SIDES.get((text or "").lower())
+    return _SIDES.get(text or "") or _SIDES.get((text or "").lower())

@@ -157,7 +157,7 @@ class Line:
     async def _listen(self, socket: ClientConnection) -> NoReturn:
         """Put frames into the inbox, ping, and give up when nothing is heard."""
         clock, patience = self._loop.time, self._patience
-        ping_at = self._heard + patience.ping
+        ping_at, excused = self._heard + patience.ping, 0.0
         while True:
             check_at = min(ping_at, self._heard + patience.silence)
             try:
@@ -176,8 +176,8 @@ class Line:
             now = clock()
             if self._inbox.is_full:
                 self._heard = now  # it is we who do not listen
-            elif now - check_at > _LATE:
-                self._heard = max(self._heard, now - patience.silence + patience.ping)
+            elif now - check_at > _LATE and self._heard != excused:
+                excused = self._heard = max(self._heard, now - patience.silence + patience.ping)
             if now - self._heard >= patience.silence:
                 socket.transport.abort()
                 raise GaveUp(f"nothing was heard for {patience.silence:g} s, not even an answer to a ping")

@@ -9,6 +9,7 @@ from fillwatch.brokers.alpaca import decode, ledger
 from fillwatch.brokers.alpaca.answers import Answer, Lost, Reply
 from fillwatch.brokers.alpaca.errors import Verdict, named_state, refusal, unreadable
 from fillwatch.brokers.alpaca.fields import Unreadable
+from fillwatch.brokers.alpaca.known import KnownRows
 from fillwatch.brokers.base import (
     Accepted,
     Account,
@@ -62,8 +63,8 @@ def order(reply: Reply, asked: str, route: Route) -> Look:
     return Seen(order=found, route=route, as_of=answer.as_of)
 
 
-def listing(reply: Reply, limit: int, until: datetime | None) -> Listing | Unanswered:
-    """A page of orders.
+def listing(reply: Reply, limit: int, until: datetime | None, known: KnownRows | None = None) -> Listing | Unanswered:
+    """A page of orders; `known`: rows that were read before.
 
     The next cursor is the oldest submission (creation, if there is none) plus a microsecond: the seam comes twice
     rather than never. If that is not below the `until` asked for (the whole page has one time stamp, or the broker
@@ -73,7 +74,7 @@ def listing(reply: Reply, limit: int, until: datetime | None) -> Listing | Unans
     if isinstance(answer, Unanswered):
         return answer
     try:
-        rows = decode.orders(answer.body)
+        rows = decode.orders(answer.body, known)
     except Unreadable as error:
         return _garbled(answer, error, Route.LIST)
     complete = rows.count < limit
