@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
+from decimal import Decimal
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 import tests.simulator.alpaca_client  # noqa: F401  # quietly, as importing alpaca-py warns
 from fillwatch import FillOutcome
+from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.testing import run_virtual
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,13 +68,39 @@ def test_only_the_bot_that_looks_is_right(capsys: pytest.CaptureFixture[str]) ->
     assert careful == "careful: true"
 
 
-def test_the_code_in_the_readme_is_true() -> None:
-    """The first block needs an account, so that it is only compiled; the last is a test, and passes."""
-    blocks = re.findall(r"```python\n(.*?)```", ROOT.joinpath("README.md").read_text("utf-8"), re.DOTALL)
-    compile(blocks[0], "README.md", "exec")
+def blocks_of_the_readme() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", ROOT.joinpath("README.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_the_code_in_the_readme_compiles() -> None:
+    """The one that needs an account, too; a loop alone stands for the inside of a function."""
+    for block in blocks_of_the_readme():
+        inside = block.startswith("async for")
+        compile(f"async def _():\n{indent(block, '    ')}" if inside else block, "README.md", "exec")
+
+
+def test_the_test_in_the_readme_passes() -> None:
+    [block] = [block for block in blocks_of_the_readme() if "def test_" in block]
     names: dict[str, Any] = {}
-    exec(blocks[-1], names)
+    exec(block, names)
     names["test_half_of_it_fills_while_it_is_being_cancelled"]()
+
+
+def test_the_trade_in_the_readme_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [block] = [block for block in blocks_of_the_readme() if "def trade(" in block]
+    names: dict[str, Any] = {}
+    exec(block, names)
+    monkeypatch.chdir(tmp_path)
+
+    async def main() -> None:
+        world = World(3, clock=asyncio.get_running_loop().time, fate=Fate.MARKET, partial_fills=0.0)
+        world.set_price("AAPL", Decimal("189.40"))
+        await names["trade"](SimulatedBroker(world), "a-signal")
+
+    asyncio.run(main())
+    assert capsys.readouterr().out.startswith("True 189.4")
 
 
 def test_no_example_is_forgotten() -> None:
