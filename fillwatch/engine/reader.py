@@ -32,13 +32,13 @@ LEAST_REST, LONGEST_REST = 0.01, 0.5
 #: Looks by id that go unanswered, one after the other, before the list is tried instead.
 IN_VAIN = 2
 #: Tokens that they leave for reads that somebody needs.
-KEPT_BACK = 3.0
+KEPT_BACK = 2.5
 #: Reads that nobody needs are so many times further apart than tokens come, unless tokens abound.
 PACE = 1.1
 #: Seconds between two reads while news is likely: what was saved lasts the better part of a second at that.
 HOT_PACE = 0.1
-#: Seconds between two reads of the tape that nobody asked for.
-LATE_FACTS = 10.0
+#: Seconds between two reads of the tape that nobody asked for: for late facts, and to audit a feed that stands.
+LATE_FACTS, FEED_AUDIT = 20.0, 10.0
 
 Answer = Look | Listing | Fills | None
 
@@ -108,7 +108,7 @@ class Reader:
         """Seconds until the tape is due for late facts (busts, corrections), which no look at a live order shows."""
         if not self.tape.is_ready or not self.index:
             return math.inf
-        return LATE_FACTS - self.tape.age
+        return (FEED_AUDIT if self.feed.is_up else LATE_FACTS) - self.tape.age
 
     def _tape_in(self) -> float:
         """Seconds until the tape's turn comes while the list is so long that it hides fills."""
