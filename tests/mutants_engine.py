@@ -91,9 +91,9 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="many orders are asked for one by one",
         file="fillwatch/core/schedule.py",
-        old="    page_pays = o.lists and o.shown > 1 and o.due >= min(o.pages, o.shown)\n",
-        new="    page_pays = False\n",
-        tests=SCALE,
+        old="page_pays = o.lists and ((o.shown > 1 and o.due >= min(o.pages, o.shown)) or o.in_vain)",
+        new="page_pays = o.lists and o.in_vain",
+        tests=("tests/core/test_schedule.py", *SCALE),
     ),
     Mutant(
         name="the interval grows without end",
@@ -178,5 +178,33 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         old="while len(self.ended) > ENDED_KEPT:",
         new="while False:",
         tests=("tests/worlds/test_scale.py::test_memory_does_not_grow_with_the_orders_of_a_long_life",),
+    ),
+    Mutant(
+        name="what is pushed answers a question",
+        file="fillwatch/engine/case.py",
+        old=" and evidence.route not in PUSHED",
+        new="",
+        tests=("tests/worlds/test_conformance.py::TestPushing",),
+    ),
+    Mutant(
+        name="a feed is trusted before its gap was repaired",
+        file="fillwatch/engine/feeds.py",
+        old="        return case.chain.seen_as_of >= self._since\n",
+        new="        return self.is_up\n",
+        tests=("tests/engine/test_feeds.py",),
+    ),
+    Mutant(
+        name="losses of a feed are not counted",
+        file="fillwatch/engine/feeds.py",
+        old="            self.meter.note(lost=lost)\n",
+        new="            pass\n",
+        tests=("tests/engine/test_feeds.py",),
+    ),
+    Mutant(
+        name="a cancel that waits too long for its turn is given up",
+        file="fillwatch/engine/final_check.py",
+        old="deadline=lambda: max(course.first_cancel + resolution, asked + 1.0),",
+        new="deadline=asked + resolution,",
+        tests=("tests/engine/test_scenarios.py",),
     ),
 )
