@@ -103,13 +103,6 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{PROPERTIES}p10_adaptive_polling_efficiency",),
     ),
     Mutant(
-        name="a page is absorbed newest first",
-        file="fillwatch/engine/list_reader.py",
-        old="in reversed(page.orders):",
-        new="in page.orders:",
-        tests=(f"{WORLDS}[0]", f"{WORLDS}[20]", f"{WORLDS}[100]"),
-    ),
-    Mutant(
         name="an answered look reaches nobody",
         file="fillwatch/engine/reader.py",
         old="            case.absorb(look, self._loop.time())\n",
@@ -199,12 +192,5 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         old="            self.meter.note(lost=lost)\n",
         new="            pass\n",
         tests=("tests/engine/test_feeds.py",),
-    ),
-    Mutant(
-        name="a cancel that waits too long for its turn is given up",
-        file="fillwatch/engine/final_check.py",
-        old="deadline=lambda: max(course.first_cancel + resolution, asked + 1.0),",
-        new="deadline=asked + resolution,",
-        tests=("tests/engine/test_scenarios.py",),
     ),
 )

@@ -131,6 +131,28 @@ async def test_what_happened_while_the_stream_was_down_is_read_after_it_stands_a
             watch.release()
 
 
+class LateFeed(SimulatedBroker):
+    """Its feed stands from a moment on, and tells nothing of what happened a hundredth of a second before."""
+
+    UP_AT = 50.0
+
+    async def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        await asyncio.sleep(self.UP_AT - (now() - self.world.start))
+        yield (Connected(as_of=now()),)
+        await asyncio.sleep(math.inf)
+
+
+@virtual
+async def test_a_feed_is_not_trusted_before_each_order_was_read_since_it_stands() -> None:
+    world = World(4, clock=asyncio.get_running_loop().time)
+    async with FillDetectionEngine(LateFeed(world, stream=True), QUIET) as engine:
+        ids = [world.place(fate=Fate.NEVER) for _ in range(5)]
+        watches = [engine.watch(order_id) for order_id in ids]
+        fill_at(world, ids[0], world.start + LateFeed.UP_AT - 0.01)
+        assert (await watches[0]).filled
+        assert now() <= world.start + LateFeed.UP_AT + 0.5
+
+
 @virtual
 async def test_events_from_before_the_watch_are_kept_for_half_a_minute() -> None:
     """The fill may come before `watch` is called; one that is told needs no look."""
