@@ -195,6 +195,8 @@ class Case:
             for change in changes:
                 self.changes.publish(change)
             self.wake()
+        elif not self.is_live and chain.news != news:  # a price that was corrected is no transition, and yet news
+            self._common.on_change(self, ())
 
     def see_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
         """Absorb what a read shows once more, in a fraction of the time, if nothing can follow from it.

@@ -13,6 +13,8 @@ from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.case import Case
 
 _VERIFIER = MultiMethodVerifier()
+#: The most by which two routes' words on the same average price differ, in the quote currency.
+ROUNDING = Decimal("0.000001")
 
 
 def fill_result(case: Case, finish: Finish, *, slippage_limit: Decimal | None) -> FillResult:
@@ -76,10 +78,15 @@ def _kind(case: Case, told: FillResult, today: FillResult) -> AmendmentKind | No
         if told.fill_quantity is None:
             return AmendmentKind.LATE_DETAIL
         return AmendmentKind.LATE_FILL if today.fill_quantity > told.fill_quantity else AmendmentKind.BUST
-    if told.fill_price != today.fill_price and today.fill_price is not None:
+    if today.fill_price is not None and _differ(told.fill_price, today.fill_price):
         voided = any(tape.voided for link in case.chain.links() for tape in link.tapes.values())
         return AmendmentKind.CORRECTION if voided and told.fill_price is not None else AmendmentKind.LATE_DETAIL
     return AmendmentKind.CHANGED_END if told.outcome is not today.outcome else None
+
+
+def _differ(told: Decimal | None, today: Decimal) -> bool:
+    """Whether two averages are two: routes round the same one differently."""
+    return told is None or abs(told - today) > ROUNDING
 
 
 def _say(result: FillResult) -> str:

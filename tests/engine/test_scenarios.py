@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from fillwatch import AmendmentKind, FillDetectionConfig, FillOutcome, FillResult, OrderRequest
+from fillwatch import Amendment, AmendmentKind, FillDetectionConfig, FillOutcome, FillResult, OrderRequest
 from fillwatch.core.orders import OrderStatus, Side
 from fillwatch.simulator import Fate, Faults, Op
 from fillwatch.simulator.fates import PLANNED
+from fillwatch.simulator.plans import Act, Step
 from fillwatch.testing import run_virtual, virtual
 from tests.worlds.live import Live, live
 
@@ -394,3 +395,27 @@ def test_more_timeouts_than_the_limit_lets_through_are_all_cancelled_and_said_so
     said = [line for line in lines if "cancels wait for the request limit" in line]
     assert said
     assert re.fullmatch(r"(29\d|300) cancels wait .* in about 1[45]\d s", said[0])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_price_corrected_after_the_result_is_an_amendment(stream: bool) -> None:
+    """No quantity changes and no status: news all the same."""
+
+    async def run() -> None:
+        async with live(stream=stream) as scene:
+            order_id = scene.world.place(fate=Fate.NEVER)
+            watch = scene.follower.watch(order_id)
+            market, now = scene.world._market, asyncio.get_running_loop().time()
+            for after, act in ((3.0, Act.FILL), (6.0, Act.CORRECT)):
+                market.schedule(market.records[order_id], Step(after=after, act=act), now, last=False)
+            result = await watch
+            await asyncio.sleep(60.0)
+            [late] = [line.value for line in scene.history.of("amendment")]
+            assert isinstance(late, Amendment)
+            # On the stream the order's new average comes in the same frame, and before the row that explains it.
+            assert late.kind is (AmendmentKind.LATE_DETAIL if stream else AmendmentKind.CORRECTION)
+            assert late.result == result
+            assert late.amended.fill_price == scene.ledger.average_in_chain(order_id, exact=False) != result.fill_price
+        assert scene.violations() == []
+
+    run_virtual(run)
