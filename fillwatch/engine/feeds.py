@@ -33,6 +33,8 @@ RELIEF = 2.0
 SECONDS_PER_PAGE = 8.0
 #: Events after which everybody else has a turn, however many lie ready.
 BREATH = 64
+#: Seconds that a feed is given to close its connection.
+CLOSING = 5.0
 #: Seconds between two repairs, however many gaps there are.
 REPAIR_SPACING = 1.0
 #: Seconds before a feed that broke its promise never to raise, or ended, is taken up again.
@@ -105,6 +107,7 @@ class Feed:
                 await asyncio.wait({task})
             finally:
                 task.cancel()
+                await asyncio.wait({task}, timeout=CLOSING)  # so that its connection does not outlive the engine
             self._fall()
             why = task.exception() or "it ended"
             self._log.error("the broker's feed failed: {}; watching by reads, trying again later", why)
@@ -186,7 +189,7 @@ class Feed:
         if change.route in PUSHED:
             self.meter.note(lost=False)
         elif case.seen_before >= self._since:
-            self._agenda.at(self._loop.time() + GRACE, lambda: self._count(case, quantity, self._since))
+            self._agenda.at(self._loop.time() + GRACE, self._count, case, quantity, self._since)
 
     def _count(self, case: Case, quantity: Decimal, since: float) -> None:
         """An event may have been overtaken by a read; what has still not come is lost."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillResult
-from fillwatch.brokers.push import Connected, Event
+from fillwatch.brokers.push import Connected, Disconnected, Event
 from fillwatch.core.evidence import Route
 from fillwatch.core.loss import LONGEST_AUDIT, LossMeter
 from fillwatch.simulator import Fate, Faults, Op, SimulatedBroker, World
@@ -151,6 +151,47 @@ async def test_a_feed_is_not_trusted_before_each_order_was_read_since_it_stands(
         fill_at(world, ids[0], world.start + LateFeed.UP_AT - 0.01)
         assert (await watches[0]).filled
         assert now() <= world.start + LateFeed.UP_AT + 0.5
+
+
+class BrokenOff(SimulatedBroker):
+    """Its feed tells nothing, breaks off at 30.5 s and stands again at 31.2 s; or does not break off."""
+
+    BREAKS = True
+
+    async def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        yield (Connected(as_of=now()),)
+        await asyncio.sleep(30.5)
+        if self.BREAKS:
+            yield (Disconnected(reason="broken", as_of=now(), retry_in=0.7),)
+            await asyncio.sleep(0.7)
+            yield (Connected(as_of=now()),)
+        await asyncio.sleep(math.inf)
+
+
+class Mute(BrokenOff):
+    BREAKS = False
+
+
+@pytest.mark.parametrize(("kind", "is_loss"), [(BrokenOff, False), (Mute, True)])
+def test_what_a_broken_connection_did_not_tell_is_no_loss_of_the_feed(kind: type[BrokenOff], is_loss: bool) -> None:
+    """An event may have been on its way when the connection broke; the gap is repaired, and that is all."""
+
+    async def run() -> None:
+        world = World(6, clock=asyncio.get_running_loop().time)
+        async with FillDetectionEngine(kind(world, stream=True), QUIET) as engine:
+            start = now()
+            watch = engine.watch(world.place(fate=Fate.NEVER))
+            before = engine.snapshot().feed_loss
+            fill_at(world, watch.order_id, start + 30.0)
+            await asyncio.sleep(30.1)
+            await watch.fresh()  # a read finds it, while the feed stands and covers the order
+            await asyncio.sleep(10.0)
+            after = engine.snapshot().feed_loss
+            assert before is not None
+            assert after is not None
+            assert (after > before) is is_loss
+
+    run_virtual(run)
 
 
 @virtual
