@@ -151,13 +151,6 @@ class RateLimiter:
         self._refit(self._now())
         self._serve()
 
-    def spare(self, priority: Priority = Priority.POLL) -> float:
-        """Tokens that requests of this class could take now without waiting; 0 when somebody waits before them."""
-        now = self._now()
-        if self._closed or self._queue.has_before(priority) or self._seconds_until(priority, 1, now) > ENOUGH:
-            return 0.0
-        return max(0.0, self._meter.level(now) - self._kept_from(priority))
-
     def close(self) -> None:
         """Wake everybody who waits with `EngineClosed`. Permits that are out may still be released."""
         self._closed = True

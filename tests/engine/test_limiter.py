@@ -291,7 +291,6 @@ async def test_a_newcomer_passes_only_lower_classes_even_when_the_timer_is_late(
     await asyncio.sleep(0.1)
     time += 60
     assert (limiter.try_acquire(newcomer) is not None) == (newcomer < FINAL_CHECK)
-    assert (limiter.spare(newcomer) > 0) == (newcomer < FINAL_CHECK)
     await waiter
 
 
@@ -312,11 +311,11 @@ async def filled() -> RateLimiter:
 @virtual
 async def test_polls_leave_two_tokens_that_cancels_take_without_waiting() -> None:
     limiter = await filled()
-    assert (limiter.level, limiter.seconds_until_ample(), limiter.spare(POLL), limiter.spare(CANCEL)) == (10, 0, 8, 10)
+    assert (limiter.level, limiter.seconds_until_ample(), limiter.beyond_reserve, limiter.level) == (10, 0, 8, 10)
     polls = [permit for _ in range(20) if (permit := limiter.try_acquire(POLL))]
-    assert (len(polls), limiter.in_flight, limiter.level, limiter.spare(POLL)) == (8, 8, 2, 0)
+    assert (len(polls), limiter.in_flight, limiter.level, limiter.beyond_reserve) == (8, 8, 2, 0)
     cancels = [permit for _ in range(20) if (permit := limiter.try_acquire(CANCEL))]
-    assert (len(cancels), limiter.in_flight, limiter.level, limiter.spare(CANCEL)) == (2, 10, 0, 0)
+    assert (len(cancels), limiter.in_flight, limiter.level, limiter.level) == (2, 10, 0, 0)
 
 
 @virtual
@@ -398,7 +397,7 @@ async def test_a_permit_can_be_ended_twice_without_harm() -> None:
 async def test_a_429_silences_all_but_spaced_cancels_until_the_reset() -> None:
     limiter = await filled()
     limiter.stand_still(30.0)
-    assert (limiter.level, limiter.spare(POLL), limiter.standing_still_until) == (1, 0, 1090)
+    assert (limiter.level, limiter.beyond_reserve, limiter.standing_still_until) == (1, 0, 1090)
     assert limiter.seconds_until_ample() == 30
     served = await crowd(limiter, [POLL, CANCEL, SUBMIT, CANCEL, CANCEL])
     assert [priority for _, priority in served] == [CANCEL, CANCEL, CANCEL, SUBMIT, POLL]
@@ -546,7 +545,7 @@ async def test_closing_wakes_everybody_with_engine_closed_and_lets_permits_end()
         await limiter.acquire(CANCEL)
     for permit in out:
         permit.release()
-    assert (limiter.in_flight, limiter.waiting, limiter.spare(CANCEL)) == (0, 0, 0)
+    assert (limiter.in_flight, limiter.waiting, limiter.level) == (0, 0, 0)
 
 
 def test_an_idle_limiter_keeps_no_timer() -> None:

@@ -87,8 +87,10 @@ def test_closing_ends_the_thread_and_every_call() -> None:
 
     caller = threading.Thread(target=trade)
     caller.start()
+    give_up = time.monotonic() + 15.0
     while not place.ledger.order_ids:
-        time.sleep(0.01)
+        assert time.monotonic() < give_up
+        time.sleep(0.01)  # the trade runs in another thread, in real time
     bot.close()
     bot.close()
     caller.join(timeout=15)
