@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,7 @@ from fillwatch.core.config import AtTimeout, FillDetectionConfig, chosen
 from fillwatch.core.errors import EngineClosed
 from fillwatch.core.orders import Number, Side
 from fillwatch.core.results import FillResult
+from fillwatch.core.trade_amendment import TradeAmendment
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig
 from fillwatch.engine import engine as engines
@@ -30,7 +31,14 @@ from fillwatch.execution import executor as executors
 from fillwatch.execution.migration import Detection
 from fillwatch.journal import Journal
 
-__all__ = ["ExecutorConfig", "FillDetectionConfig", "FillResult", "SmartOrderExecutor", "TradeResult"]
+__all__ = [
+    "ExecutorConfig",
+    "FillDetectionConfig",
+    "FillResult",
+    "SmartOrderExecutor",
+    "TradeAmendment",
+    "TradeResult",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +50,8 @@ class SmartOrderExecutor:
     `broker` is an alpaca-py `TradingClient` or a `Broker`. The first call, or `with`, starts the thread and enters the
     engine: `KeysRefused` if the broker refuses the keys. `close` ends it, at the latest when the program does; what is
     under way then raises `EngineClosed`. `journal` is opened and closed with it (None: memory). Calling from a
-    coroutine raises `RuntimeError`: there the asynchronous class is the right one.
+    coroutine raises `RuntimeError`: there the asynchronous class is the right one. A call that is interrupted
+    (Ctrl-C) ends nothing: the trade goes on until `close`.
     """
 
     def __init__(
@@ -100,9 +109,19 @@ class SmartOrderExecutor:
     def recover(
         self, *, on_unknown: executors.OnUnknown | str = executors.OnUnknown.QUARANTINE
     ) -> tuple[TradeResult, ...]:
-        """As the asynchronous executor's: take up what an earlier process left open."""
-        portal, executor, _ = self._started()
+        """As the asynchronous executor's and the engine's: take up the trades that an earlier process left open, and
+        wait for their results; and the orders that it watched, whose results go into the journal."""
+        portal, executor, engine = self._started()
+        _call(portal, engine.recover)
         return _call(portal, executor.recover, on_unknown=on_unknown)
+
+    def amendments(self) -> Iterator[TradeAmendment]:
+        """As the asynchronous executor's: what happened to trades after their results. Each step blocks until there is
+        something to tell; it ends when the executor is closed. For a thread of its own."""
+        portal, executor, _ = self._started()
+        heard = portal.call(executor.amendments)
+        while (amendment := portal.call(anext, heard, None)) is not None:
+            yield amendment
 
     def _wait_for_fill(self, order_id: str, timeout: float = 60.0) -> Decimal | None:
         """The predecessor's: the average price once the order is filled, None if it is not within `timeout` seconds.
@@ -155,9 +174,9 @@ class SmartOrderExecutor:
             portal = stack.enter_context(start_blocking_portal(name="fillwatch"))
             if self._journal is not None:
                 stack.enter_context(portal.wrap_async_context_manager(self._journal))
-            engine = engines.FillDetectionEngine(self._broker, self._watching)
+            engine = engines.FillDetectionEngine(self._broker, self._watching, journal=self._journal)
             stack.enter_context(portal.wrap_async_context_manager(engine))
-            executor = executors.SmartOrderExecutor(engine, self._config, journal=self._journal)
+            executor = executors.SmartOrderExecutor(engine, self._config)
             self._stack = stack.pop_all()
         return portal, executor, engine
 

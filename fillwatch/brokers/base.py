@@ -41,7 +41,8 @@ class Capabilities:
     """What a broker can do; the engine plans with these and nothing else.
 
     `page_size`: rows of one `list` answer (0: no list). `fills_page_size`: rows of one `fills` answer (0: no tape).
-    `lists_closed`: whether the list holds ended orders too. `stream`: whether `events()` works.
+    `lists_closed`: whether the list holds ended orders too; `lists_ended`: whether it can be asked for those alone
+    (`ListsEnded`). `stream`: whether `events()` works.
     `request_timeout`: seconds after which every call has ended. `max_in_flight`: calls it takes at a time.
     `requests_per_minute`: the broker's documented limit, None when there is none.
     `position_lag`: seconds by which positions were seen to trail orders.
@@ -49,6 +50,7 @@ class Capabilities:
 
     page_size: int = 0
     lists_closed: bool = True
+    lists_ended: bool = False
     fills_page_size: int = 0
     stream: bool = False
     client_id_lookup: bool = True
@@ -236,4 +238,17 @@ class Broker(Protocol):
 
     async def aclose(self) -> None:
         """Let requests in flight finish (bounded), then free the connections. Calling it twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class ListsEnded(Protocol):
+    """A broker whose `caps.lists_ended` is true. Of thousands of orders, those that have ended mostly fit on a page."""
+
+    async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        """One page of the orders that have ended, as `Broker.list` gives those of all orders.
+
+        It may hold some that live on (Alpaca lists `held` legs as closed, facts.md §3), and an end may come late to it:
+        that an order is not in it proves nothing.
+        """
         ...

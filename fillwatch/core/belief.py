@@ -13,10 +13,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
-from fillwatch.core.orders import STATUS_RULES, Execution, ExecutionKind, OrderSnapshot, OrderStatus, Side
+from fillwatch.core.orders import ENDS, STATUS_RULES, Execution, ExecutionKind, OrderSnapshot, OrderStatus, Side
+from fillwatch.core.quick import maker
 from fillwatch.core.results import Transition
-from fillwatch.core.standing import NEVER, NO_TAPES, TAPE_STATUSES, UNHEARD, fullness, rank, visible
+from fillwatch.core.standing import NEVER, UNHEARD, rank, visible
 from fillwatch.core.tape import Tape, fingerprint
+from fillwatch.core.tapes import NO_TAPES, Tapes
+
+_transition = maker(Transition)
 
 
 class OrderBelief:
@@ -31,8 +35,6 @@ class OrderBelief:
         "_as_of",
         "_cumulative",
         "_priced",
-        "_tape",
-        "_tape_status",
         "_tapes",
         "_visible",
         "best",
@@ -47,7 +49,7 @@ class OrderBelief:
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
         self.best: OrderSnapshot | None = None
-        self._tapes: dict[Route, Tape] | None = None
+        self._tapes: Tapes | None = None
         self.seen_as_of = -math.inf
         self.missing_as_of = -math.inf
         self.route: Route | None = None
@@ -58,8 +60,6 @@ class OrderBelief:
         self._as_of = -math.inf
         self._cumulative: Decimal | None = None
         self._priced: tuple[Decimal, datetime, float, Decimal] | None = None
-        self._tape_status = OrderStatus.UNKNOWN
-        self._tape: Tape | None = None
         self._visible = UNHEARD
 
     def absorb(self, evidence: Evidence) -> tuple[Transition, ...]:
@@ -78,12 +78,15 @@ class OrderBelief:
             return ()
         self.news += 1
         before = self._visible
-        after = self._visible = visible(self.best, self._tape, self._cumulative, self._tape_status)
+        tapes = self._tapes
+        told = OrderStatus.UNKNOWN if tapes is None else tapes.status
+        after = visible(self.best, None if tapes is None else tapes.fullest, self._cumulative, told)
         if after == before:
             return ()
+        self._visible = after
         old, new = before[0], after[0]
         return (
-            Transition(
+            _transition(
                 order_id=self.order_id,
                 before=old if before[3] else None,
                 status=new,
@@ -99,7 +102,7 @@ class OrderBelief:
     @property
     def tapes(self) -> Mapping[Route, Tape]:
         """The executions, by the route that told of them."""
-        return NO_TAPES if self._tapes is None else self._tapes
+        return NO_TAPES if self._tapes is None else self._tapes.by_route
 
     @property
     def is_known(self) -> bool:
@@ -155,12 +158,12 @@ class OrderBelief:
     @property
     def fullest_tape(self) -> Tape | None:
         """The tape of the route that told most; routes are never added up, they tell of the same executions."""
-        return self._tape
+        return None if self._tapes is None else self._tapes.fullest
 
     @property
     def undone(self) -> int:
         """Busts and corrections that were told, by each route that told of them."""
-        return sum([len(tape.voided) for tape in self._tapes.values()]) if self._tapes is not None else 0
+        return 0 if self._tapes is None else self._tapes.undone
 
     @property
     def replaced_by(self) -> str | None:
@@ -215,7 +218,7 @@ class OrderBelief:
         best, filled = self.best, order.filled_qty
         news = filled is not None and self._count(filled, as_of)
         self._price(order, as_of)
-        if best is not None and (order is best or order == best):
+        if best is not None and (order is best or (order.updated_at == best.updated_at and order == best)):
             # The same, so that the next one may be known by its identity: of what is read again only one copy is kept.
             self.best, self._as_of = order, max(self._as_of, as_of)
         elif best is None or self._outranks(best, order, as_of):
@@ -242,19 +245,10 @@ class OrderBelief:
     def _absorb_execution(self, row: Execution, route: Route, as_of: float) -> bool:
         """Take it in; whether something follows from it that did not before."""
         if self._tapes is None:
-            self._tapes = {}
-        tape = self._tapes.get(route)
-        if tape is None:
-            tape = self._tapes[route] = Tape()
-        news = tape.add(row)
-        if news:
-            self._tape = tape if len(self._tapes) == 1 else max(self._tapes.items(), key=fullness)[1]
+            self._tapes = Tapes(route)
+        news = self._tapes.add(row, route)
         if row.cum_qty is not None and row.kind is ExecutionKind.FILL:
             news = self._count(row.cum_qty, as_of) or news
-        told = row.order_status
-        if told in TAPE_STATUSES and STATUS_RULES[told].rank > STATUS_RULES[self._tape_status].rank:
-            self._tape_status = told
-            news = True
         return news
 
     def _count(self, cumulative: Decimal, as_of: float) -> bool:
@@ -267,6 +261,10 @@ class OrderBelief:
         return False
 
     def _outranks(self, best: OrderSnapshot, order: OrderSnapshot, as_of: float) -> bool:
+        if order.status not in ENDS and best.status not in ENDS:
+            later, earlier = order.updated_at, best.updated_at
+            if later is not None and earlier is not None and later != earlier:
+                return later > earlier  # what the ranks below come to, for most
         new, old = rank(order, as_of), rank(best, self._as_of)
         if new != old:
             return new > old
@@ -275,11 +273,17 @@ class OrderBelief:
     @property
     def _last(self) -> Execution | None:
         """The execution that tells most, if there is one."""
-        return None if self._tape is None else self._tape.last
+        tape = self.fullest_tape
+        return None if tape is None else tape.last
 
     def _state(self) -> object:
         tapes = {route: tape.rows for route, tape in self.tapes.items()}
         return (
             *(self.order_id, self.best, self._as_of, tapes, self.seen_as_of, self.missing_as_of),
-            *(self._cumulative, self.cumulative_as_of, self._priced, self._tape_status),
+            *(
+                self._cumulative,
+                self.cumulative_as_of,
+                self._priced,
+                None if self._tapes is None else self._tapes.status,
+            ),
         )

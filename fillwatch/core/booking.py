@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
+from fillwatch.core.belief import OrderBelief
 from fillwatch.core.chain import OrderChain
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.tape import ZERO
@@ -17,20 +19,27 @@ def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
     total = chain.filled_quantity
     if total is None:
         return
+    if not chain.has_successors:
+        _record(book, chain.first, total, now)
+        return
     earlier = ZERO
     links = [*chain.links()]
     for link in links:
         own = total - earlier if link is links[-1] else (link.filled_quantity or ZERO)
         earlier += own
-        symbol, side = link.symbol, link.side
-        if symbol and side is not None:
-            book.record(
-                link.order_id,
-                symbol=symbol,
-                side=side,
-                quantity=own,
-                as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
-                at=link.filled_at,
-                created_at=None if link.best is None else link.best.created_at,
-                busts=link.undone,
-            )
+        _record(book, link, own, now)
+
+
+def _record(book: PositionBook, link: OrderBelief, own: Decimal, now: float) -> None:
+    symbol, side = link.symbol, link.side
+    if symbol and side is not None:
+        book.record(
+            link.order_id,
+            symbol=symbol,
+            side=side,
+            quantity=own,
+            as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
+            at=link.filled_at,
+            created_at=None if link.best is None else link.best.created_at,
+            busts=link.undone,
+        )

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from fillwatch.core.belief import OrderBelief
 from fillwatch.core.evidence import PUSHED, Evidence, Executed, Missing, Route, Seen, Unanswered
-from fillwatch.core.orders import OrderSnapshot, OrderStatus
+from fillwatch.core.orders import ENDS, OrderSnapshot, OrderStatus
 from fillwatch.core.results import Transition
 from fillwatch.core.tape import ZERO
 
@@ -29,10 +29,14 @@ class OrderChain:
     last asked for and described.
     """
 
-    __slots__ = ("_links", "news", "read_as_of", "tape_as_of")
+    __slots__ = ("_is_over", "_later", "first", "news", "read_as_of", "tape_as_of")
 
     def __init__(self, order_id: str) -> None:
-        self._links: tuple[OrderBelief, ...] = (OrderBelief(order_id),)
+        #: The order that was handed in, and those that replaced it.
+        self.first = OrderBelief(order_id)
+        self._later: tuple[OrderBelief, ...] = ()
+        #: None when it has to be worked out anew.
+        self._is_over: bool | None = False
         #: Grows with each piece of evidence from which something may follow; what follows from none need not be asked.
         self.news = 0
         self.tape_as_of = -math.inf
@@ -49,55 +53,59 @@ class OrderChain:
                 order_id = evidence.order_id
             case Unanswered():
                 return ()
-        changes: tuple[Transition, ...] = ()
-        for link in self._links:
-            if link.order_id == order_id:
-                before = link.news
-                changes = link.absorb(evidence)
-                # Of several links the moments at which each was seen count as well.
-                if link.news != before or len(self._links) > 1:
-                    self.news += 1
-                if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
-                    self.read_as_of = max(self.read_as_of, evidence.as_of)
-                break
-        if changes:
+        link = self._link(order_id)
+        if link is None:
+            return ()
+        before = link.news
+        changes = link.absorb(evidence)
+        # Of several links the moments at which each was seen count as well.
+        if link.news != before or self._later:
+            self.news += 1
+            self._is_over = None
+        if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
+            self.read_as_of = max(self.read_as_of, evidence.as_of)
+        if changes and changes[0].successor_id is not None:
             self._grow()
         return changes
 
+    def _link(self, order_id: str) -> OrderBelief | None:
+        if self.first.order_id == order_id:
+            return self.first
+        return next((link for link in self._later if link.order_id == order_id), None)
+
     def absorb_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
         """Take in the very snapshot that counts once more, read later; False, and nothing done, if it is not that."""
-        if len(self._links) > 1 or not self._links[0].absorb_again(order, route, as_of):
+        if self._later or not self.first.absorb_again(order, route, as_of):
             return False
         self.read_as_of = max(self.read_as_of, as_of)
         return True
 
     @property
-    def first(self) -> OrderBelief:
-        """The order that was handed in."""
-        return self._links[0]
+    def has_successors(self) -> bool:
+        """Whether the order that was handed in was ever replaced."""
+        return bool(self._later)
 
     @property
     def current(self) -> OrderBelief:
         """The link that is or was at work: the last, or the one before if the last was rejected and it lives on."""
-        last = len(self._links) - 1
-        if not last:
-            return self._links[0]
-        while last and self._links[last].status is OrderStatus.REJECTED:
-            before = self._links[last - 1]
-            if before.status is OrderStatus.REPLACED:
-                break
+        if not self._later:
+            return self.first
+        links, last = self._links, len(self._later)
+        while (
+            last and links[last].status is OrderStatus.REJECTED and links[last - 1].status is not OrderStatus.REPLACED
+        ):
             last -= 1
-        return self._links[last]
+        return links[last]
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Every id of the order, first to last."""
-        return tuple(link.order_id for link in self._links)
+        return tuple([link.order_id for link in self._links])
 
     @property
     def doubtful(self) -> OrderBelief | None:
         """The order before a rejected successor, if it has not been seen since: it may be alive or filled."""
-        for before, after in zip(self._links, self._links[1:], strict=False):
+        for before, after in zip(self._links, self._later, strict=False):
             if after.status is OrderStatus.REJECTED and before.seen_as_of <= after.seen_as_of:
                 return before
         return None
@@ -105,16 +113,19 @@ class OrderChain:
     @property
     def is_over(self) -> bool:
         """Whether the order has ended: no link of it can execute any more."""
+        if self._is_over is None:
+            self._is_over = self._has_ended()
+        return self._is_over
+
+    def _has_ended(self) -> bool:
         current = self.current
-        if current.is_complete:
-            return True
-        return current.status.is_terminal and current.status is not OrderStatus.REPLACED and self.doubtful is None
+        return current.is_complete or (current.status in ENDS and self.doubtful is None)
 
     @property
     def filled_quantity(self) -> Decimal | None:
         """Shares that stand executed over the whole chain; None when not known."""
-        if len(self._links) == 1:
-            return self._links[0].filled_quantity
+        if not self._later:
+            return self.first.filled_quantity
         parts = self._parts()
         return None if parts is None else sum(parts, ZERO)
 
@@ -189,12 +200,14 @@ class OrderChain:
     @property
     def needs_tape(self) -> bool:
         """Whether only the tape can tell how much was executed."""
+        if not self._later:
+            return False
         return self.filled_quantity is None and any(link.filled_quantity for link in self._links[:-1])
 
     @property
     def seen_as_of(self) -> float:
         """The latest moment for which the present link was described."""
-        return self.current.seen_as_of
+        return self.current.seen_as_of if self._later else self.first.seen_as_of
 
     def view(self) -> OrderSnapshot:
         """The whole order as one snapshot: the present link's, with the chain's quantity and price."""
@@ -209,11 +222,16 @@ class OrderChain:
         """The beliefs, first to last."""
         return iter(self._links)
 
+    @property
+    def _links(self) -> tuple[OrderBelief, ...]:
+        return (self.first, *self._later)
+
     def _grow(self) -> None:
         while (successor := self._links[-1].replaced_by) is not None and successor not in self.ids:
-            if len(self._links) >= LONGEST:
+            if len(self._later) + 1 >= LONGEST:
                 return
-            self._links = (*self._links, OrderBelief(successor))
+            self._later = (*self._later, OrderBelief(successor))
+            self._is_over = None
 
 
 def _taped(link: OrderBelief) -> Decimal:

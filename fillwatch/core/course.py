@@ -123,6 +123,17 @@ class Course:
             return Wait(until=until, wants=Wants.PREDECESSOR)
         return Wait(until=until, wants=Wants.TAPE if has_tape and self.chain.needs_tape else None)
 
+    def goes_on(self, now: float, *, asleep_until: float, patience: float) -> bool:
+        """Whether whoever waits by the last step, for a decision or until `asleep_until`, may wait on although there
+        was news at `now`: the next step would be the same, or the same for longer. `patience` is that of the terms,
+        infinite if nothing is ever cut.
+
+        Cheaper than the step, and false where that is not certain.
+        """
+        if self.chain.is_over or self.unproven is not None or self.chain.has_successors:
+            return False
+        return now < asleep_until <= now + patience
+
     def _may_cut(self, terms: Terms) -> bool:
         """Whether what is left of a partly executed order is to be cancelled (the seed's policy)."""
         if terms.partial_fills is not PartialFills.CANCEL_REMAINDER or terms.at_timeout is not AtTimeout.CANCEL:

@@ -62,9 +62,14 @@ class Ledger:
         self, quantity: Decimal, *, busts: int, as_of: float, at: datetime | None, created_at: datetime | None
     ) -> None:
         """The order has executed `quantity` in all; see `PositionBook.record`."""
-        self.created_at = _earlier(self.created_at, created_at)
-        known, first, last = self.marks.get((busts, quantity), (at, as_of, as_of))
-        self.marks[busts, quantity] = (_earlier(known, at), min(first, as_of), max(last, as_of))
+        if created_at != self.created_at:
+            self.created_at = _earlier(self.created_at, created_at)
+        mark = self.marks.get((busts, quantity))
+        if mark is None:
+            self.marks[busts, quantity] = (at, as_of, as_of)
+        else:
+            known, first, last = mark
+            self.marks[busts, quantity] = (_earlier(known, at), min(first, as_of), max(last, as_of))
 
     def enter(self, execution: Execution, as_of: float) -> None:
         """The tape shows `execution`."""

@@ -24,9 +24,11 @@ DENIALS = 3
 
 class Said(StrEnum):
     """What an answer says of the order. `REFUSED` and `NOT_NOW`: this request was surely not carried out; the latter
-    may be when it is sent again. `SILENT`: it says nothing."""
+    may be when it is sent again. `TAKEN`: the id is taken already, so a request before this one has arrived.
+    `SILENT`: it says nothing."""
 
     HERE = "here"
+    TAKEN = "taken"
     DENIED = "denied"
     REFUSED = "refused"
     NOT_NOW = "not_now"
@@ -102,7 +104,10 @@ def placing(
             now, reason = reply.now, reply.reason or reason
             if reply.said is Said.HERE and reply.order is not None:
                 return There(order=reply.order)
-            if reply.said is Said.REFUSED:
+            if reply.said is Said.TAKEN:
+                doubt.resolve()
+                until = now  # it is there; whoever does not find it yet looks again
+            elif reply.said is Said.REFUSED:
                 if not doubt.is_open:
                     return NotThere(reason=reason)
                 until = now  # one of the requests before may have arrived, and be why this one was refused
@@ -134,6 +139,7 @@ class _Doubt:
 
     def __init__(self, *, begun: bool) -> None:
         self.is_open = begun
+        self._has_arrived = False
         self._first = math.inf
         self._last = -math.inf
         self._count = 0
@@ -142,6 +148,10 @@ class _Doubt:
         """A request went out and what became of it is not known."""
         self.is_open = True
         self._first, self._last, self._count = math.inf, -math.inf, 0
+
+    def resolve(self) -> None:
+        """A request has arrived for certain: nothing but finding the order settles it."""
+        self.is_open = self._has_arrived = True
 
     def deny(self, asked_at: float) -> None:
         """The broker said that it does not know the order."""
@@ -156,4 +166,4 @@ class _Doubt:
 
     def is_settled(self, quarantine: float) -> bool:
         """Whether it was denied for so long that no request can be on its way any more."""
-        return self._count >= DENIALS and self._last - self._first >= quarantine
+        return not self._has_arrived and self._count >= DENIALS and self._last - self._first >= quarantine

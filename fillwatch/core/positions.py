@@ -19,6 +19,9 @@ from decimal import Decimal
 from fillwatch.core.baseline import NOTHING, Baseline, Expectation
 from fillwatch.core.ledger import ZERO, Ledger
 from fillwatch.core.orders import Execution, Side
+from fillwatch.core.symbols import normal_quantities, normal_symbol
+
+__all__ = ["PositionBook", "PositionsView", "normal_quantities", "normal_symbol"]
 
 #: Answers for which a symbol's expectation is kept: thousands of fills of one symbol may wait for the same one.
 CACHED_MOMENTS = 4
@@ -26,19 +29,6 @@ CACHED_MOMENTS = 4
 #: Orders of which the book keeps account before it first folds the past, and for how long nothing is past: rows of the
 #: tape may come late and come again.
 FOLD_FROM, PAST_AFTER = 4_000, timedelta(minutes=5)
-
-
-def normal_symbol(symbol: str) -> str:
-    """The one spelling of an instrument: Alpaca's orders say `BTC/USD` where its positions say `BTCUSD`."""
-    return symbol.strip().upper().replace("/", "")
-
-
-def normal_quantities(quantities: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Positions by normal symbol."""
-    totals: dict[str, Decimal] = {}
-    for symbol, quantity in quantities.items():
-        totals[normal_symbol(symbol)] = totals.get(normal_symbol(symbol), ZERO) + quantity
-    return totals
 
 
 class PositionBook:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _INIT = """
 def __init__(self, *, {parameters}):
     thaw(self, "__class__", Draft)
     {stores}
     self.__class__ = Frozen
+
+def make(*, {parameters}):
+    self = blank(Draft)
+    {stores}
+    self.__class__ = Frozen
+    return self
 """
+_MAKERS: dict[object, Callable[..., object]] = {}
 
 
 def quick(cls: type[T]) -> type[T]:
@@ -29,7 +38,13 @@ def quick(cls: type[T]) -> type[T]:
         raise TypeError(f"{cls.__name__}: only a plain slotted dataclass without factories can be made quickly")
     defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}  # type: ignore[arg-type]
     draft = type(f"_{cls.__name__}Draft", (), {"__slots__": tuple(names)})
-    known: dict[str, object] = {"thaw": object.__setattr__, "Draft": draft, "Frozen": cls, "defaults": defaults}
+    known: dict[str, object] = {
+        "thaw": object.__setattr__,
+        "blank": object.__new__,
+        "Draft": draft,
+        "Frozen": cls,
+        "defaults": defaults,
+    }
     parameters = ", ".join(f"{name}=defaults[{name!r}]" if name in defaults else name for name in names)
     stores = "\n    ".join(f"self.{name} = {name}" for name in names)
     exec(_INIT.format(parameters=parameters, stores=stores), known)
@@ -37,4 +52,13 @@ def quick(cls: type[T]) -> type[T]:
     for name in ("__annotations__", "__doc__", "__module__", "__qualname__"):
         setattr(fast, name, getattr(slow, name))
     cls.__init__ = fast  # type: ignore[assignment]  # the same parameters
+    _MAKERS[cls] = known["make"]  # type: ignore[assignment]  # a function
     return cls
+
+
+def maker(cls: Callable[P, T]) -> Callable[P, T]:
+    """A function that makes what calling `cls`, a `quick` class, makes, in two thirds of the time: for inner loops.
+
+    Calling a class passes keywords through a dictionary, and calling a function does not. `KeyError` for other classes.
+    """
+    return _MAKERS[cls]  # type: ignore[return-value]  # it was made from the fields of the class

@@ -17,9 +17,9 @@ from fillwatch.core.config import FillDetectionConfig
 #: Seconds between two looks at an order that was left unresolved: at first, and at most.
 FIRST_AUDIT, LONGEST_AUDIT = 5.0, 300.0
 #: A list of so many pages at most counts as short. While a list of more than one hides fills, this share of the
-#: requests goes to the tape: most beside a short one, half beside a long one, or its sweep, which alone shows other
-#: ends, would take for ever.
-SHORT_LIST, TAPE_SHARE, TAPE_SHARE_LONG = 3, 0.85, 0.5
+#: requests goes to what shows all of them, the tape and a short list of ended orders: most beside a short list, about
+#: half beside a long one, or its sweep, which alone shows how the other orders stand, would take for ever.
+SHORT_LIST, TAPE_SHARE, TAPE_SHARE_LONG = 3, 0.78, 0.55
 #: An order younger than this (seconds since it was handed in) that a list leaves out is late, not missing.
 YOUNG = 10.0
 #: Orders that are asked by id because the list did not show them; when there are more, the list is searched again.
@@ -52,6 +52,7 @@ class Read(StrEnum):
     ORDER = "order"
     PAGE = "page"
     TAPE = "tape"
+    ENDS = "ends"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,11 @@ class Outlook:
     that the list shows; `exposed`: those of them whose result is still to come and of which nothing tells
     reliably but reads.
     `pages`: requests of a whole sweep, as the last one took. `sweeping`: a sweep is under way; `paging`: its next page
-    was asked for just now. `tape_wanted`: somebody waits for the tape; `tape_due`: its turn has come, `leftover`: a
-    token can be spent on something else without delaying its next. `urgent`: somebody waits for a look. `spare`: a
+    was asked for just now. `tape_wanted`: somebody waits for the tape; `audit_due`: nobody does, but fills were not
+    asked for too long; `tape_due`: its turn has come; `ends`: a page of ended orders, which shows fills and other ends
+    alike, may take that turn or be that audit; `leftover`: a
+    token can be spent on something else without delaying its next. `beat`: looks that are due have their turn.
+    `urgent`: somebody waits for a look. `spare`: a
     token can be spent without regret, or news is likely. `in_vain`: looks by id go unanswered, so that another route
     is to be tried.
     """
@@ -78,8 +82,11 @@ class Outlook:
     paging: bool
     tape: bool
     tape_wanted: bool
+    audit_due: bool
     tape_due: bool
+    ends: bool
     leftover: bool
+    beat: bool
     urgent: bool
     in_vain: bool
     spare: bool
@@ -93,6 +100,7 @@ _TURNS: Mapping[Read, tuple[Read, ...]] = MappingProxyType(
         Read.TAPE: (Read.PAGE, Read.ORDER, Read.TAPE),
         Read.PAGE: (Read.ORDER, Read.TAPE, Read.PAGE),
         Read.ORDER: (Read.TAPE, Read.PAGE, Read.ORDER),
+        Read.ENDS: (Read.TAPE, Read.PAGE, Read.ORDER),
     }
 )
 
@@ -103,12 +111,14 @@ def cheapest(outlook: Outlook) -> Read:
     page_pays = o.lists and ((o.shown > 1 and o.due >= min(o.pages, o.shown)) or o.in_vain)
     hides_fills = o.tape and o.lists and o.pages > 1 and o.exposed > 0
     if hides_fills and o.tape_due and not o.urgent:
-        return Read.TAPE
-    may = o.urgent or o.leftover or not hides_fills
+        return Read.ENDS if o.ends else Read.TAPE
+    if o.audit_due and o.ends and not o.urgent:
+        return Read.ENDS
+    may = o.urgent or (o.leftover if hides_fills else o.beat)
     wanted = {
-        Read.TAPE: o.tape and o.tape_wanted,
+        Read.TAPE: o.tape and (o.tape_wanted or o.audit_due),
         Read.PAGE: may and not o.paging and (o.sweeping or (o.due > 0 and page_pays)),
-        Read.ORDER: may and (o.strays > 0 or (o.due > 0 and not page_pays)),
+        Read.ORDER: may and (o.strays > 0 or (o.due > 0 and not page_pays and (not o.sweeping or o.urgent))),
     }
     for read in _TURNS[o.last]:
         if wanted[read]:
@@ -124,8 +134,8 @@ def tape_period(rate: float, pages: int) -> float:
 
 
 def is_leftover(tokens: float, rate: float, seconds: float) -> bool:
-    """Whether one of `tokens` can be spent, with one for the tape's turn in `seconds` and one for who comes between."""
-    return tokens >= 1.0 and tokens - 1.0 + rate * seconds >= 2.0
+    """Whether one of `tokens` can be spent: one stays for who comes next, another for the tape's turn in `seconds`."""
+    return tokens >= 2.0 and tokens - 1.0 + rate * seconds >= 2.0
 
 
 def goes_on(*, missing: int, barren: int) -> bool:

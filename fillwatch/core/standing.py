@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import MappingProxyType
 
-from fillwatch.core.evidence import Route
-from fillwatch.core.orders import STATUS_RULES, OrderSnapshot, OrderStatus
+from fillwatch.core.orders import ENDS, STATUS_RULES, OrderSnapshot, OrderStatus
 from fillwatch.core.tape import Tape
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-NO_TAPES: Mapping[Route, Tape] = MappingProxyType({})
-#: Statuses of the tape's rows that say something; a row says what its order became with it, nothing more.
-TAPE_STATUSES = frozenset({OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED})
 _NOTHING_SAID = Decimal(-1)
 
 Rank = tuple[bool, datetime, float, int, Decimal]
@@ -26,11 +20,12 @@ UNHEARD: Visible = (OrderStatus.UNKNOWN, None, None, False)
 
 def visible(best: OrderSnapshot | None, tape: Tape | None, cumulative: Decimal | None, told: OrderStatus) -> Visible:
     """What the snapshot that counts, the fullest tape, the greatest cumulative quantity and the tape's status say."""
-    replaced = best is not None and best.status is OrderStatus.REPLACED
+    if tape is None and best is not None and best.status is not OrderStatus.REPLACED:
+        return best.status, cumulative, None, True  # what the lines below come to, for most orders
     return (
         _status(best, told),
         _filled(best, tape, cumulative),
-        best.replaced_by if best is not None and replaced else None,
+        best.replaced_by if best is not None and best.status is OrderStatus.REPLACED else None,
         best is not None or tape is not None,
     )
 
@@ -59,12 +54,6 @@ def _filled(best: OrderSnapshot | None, tape: Tape | None, gross: Decimal | None
     return shown if shown == gross - tape.gross + tape.net else None
 
 
-def fullness(item: tuple[Route, Tape]) -> tuple[Decimal, int, Route]:
-    """Which of several tapes told most."""
-    route, tape = item
-    return tape.gross, len(tape.voided), route
-
-
 def rank(order: OrderSnapshot, as_of: float) -> Rank:
     """What makes one snapshot count more than another: an end is not left for anything older or newer but another
     end; then the broker's own time stamp, then ours where it gives none, then how far along it is.
@@ -72,12 +61,11 @@ def rank(order: OrderSnapshot, as_of: float) -> Rank:
     `replaced` ends an id but can be taken back (Alpaca: when the replacement is rejected), so it counts as alive here.
     Time stamps are compared at the microseconds that all of Alpaca's routes share.
     """
-    ended = order.status.is_terminal and order.status is not OrderStatus.REPLACED
-    stamped = order.updated_at is not None
+    status, stamp, filled = order.status, order.updated_at, order.filled_qty
     return (
-        ended,
-        order.updated_at or NEVER,
-        -math.inf if stamped else as_of,
-        STATUS_RULES[order.status].rank,
-        order.filled_qty if order.filled_qty is not None else _NOTHING_SAID,
+        status in ENDS,
+        stamp or NEVER,
+        as_of if stamp is None else -math.inf,
+        STATUS_RULES[status].rank,
+        _NOTHING_SAID if filled is None else filled,
     )

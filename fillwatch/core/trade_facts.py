@@ -105,13 +105,15 @@ class NotPlaced:
 class Watched:
     """What the engine said of an order: its result, or what a later fact made of it.
 
-    `undone`: shares, in all, whose executions the broker has taken back; `result` no longer counts them.
+    `undone`: shares, in all, whose executions the broker has taken back; `result` no longer counts them. `leg`: of
+    exits, which are two orders, the id of the one that it speaks of.
     """
 
     at: datetime
     name: str
     result: FillResult
     undone: Decimal = Decimal(0)
+    leg: str = ""
 
     @property
     def executed(self) -> Decimal:
@@ -121,8 +123,8 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """How the exits were seen. `filled`: shares that they have closed; `over`: they will close no more; `working`: both
-    the target and the stop stand, or what became of them."""
+    """How the exits were seen. `filled`: shares that they have closed, at `price` on average (None: not known);
+    `over`: they will close no more; `working`: both the target and the stop stand, or what became of them."""
 
     at: datetime
     name: str
@@ -130,6 +132,25 @@ class Looked:
     filled: Decimal
     over: bool
     working: bool
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulty:
+    """Exits that stood do not protect any more, although one of them lives: they are to be withdrawn."""
+
+    at: datetime
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Exits that stood are over and left shares behind: `gone` of these somebody else has closed meanwhile."""
+
+    at: datetime
+    name: str
+    gone: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +175,20 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Nothing more is to be done, as far as is known."""
+    """Nothing more is to be done, as far as is known. `number`: for the how-manieth time."""
 
     at: datetime
+    number: int = 1
 
 
-TradeFact = Intended | Declined | Cleared | Sending | Placed | NotPlaced | Watched | Looked | Doubtful | Told | Closed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """A late fact has made something to be done after the closing of that `number`."""
+
+    at: datetime
+    number: int = 1
+
+
+#: The facts about one order of the trade.
+OrderFact = Sending | Placed | NotPlaced | Watched | Looked | Faulty | Counted | Doubtful
+TradeFact = Intended | Declined | Cleared | OrderFact | Told | Closed | Reopened

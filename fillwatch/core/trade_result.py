@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from fillwatch.core.orders import Side
 from fillwatch.core.results import FillOutcome, FillResult
 from fillwatch.core.trade import Trade
 from fillwatch.core.trade_facts import (
     Cleared,
     Closed,
+    Counted,
     Declined,
     Doubtful,
+    Faulty,
     Intended,
     Looked,
     NotPlaced,
     Part,
     Placed,
+    Reopened,
     Sending,
     Told,
     TradeFact,
     Watched,
 )
+from fillwatch.core.trade_order import ZERO, TradeOrder
 from fillwatch.core.trade_steps import objection
 
 
@@ -44,7 +49,10 @@ class TradeResult:
     `stop_loss` and `take_profit` are in the quote currency, `slippage_pct` in percent (positive = worse for us),
     `rr_ratio` is reckoned from the fill; each is None without a fill. `order_id` is the entry's, None if the broker has
     none or may have none. `position_protected`: no share of this trade is, or can come to be, in the market without
-    exits seen working; true as well when none is. `reason` says in words why it is no success, or what is special.
+    exits seen working; true as well when none is. `exit_quantity` shares (0 at first) have been traded back by exits or
+    orders that close, at `exit_price` on average. `reason` says in words why it is no success, or what is special.
+
+    The result is immutable: what happens after it (exits lost, put back, filled) comes as a `TradeAmendment`.
     """
 
     success: bool
@@ -60,6 +68,8 @@ class TradeResult:
     position_protected: bool = False
     steps: tuple[TradeStep, ...] = ()
     intent_id: str = ""
+    exit_quantity: Decimal = ZERO
+    exit_price: Decimal | None = None
 
 
 def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
@@ -82,16 +92,28 @@ def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
         position_protected=protected,
         steps=tuple(TradeStep(at=fact.at, what=words(fact)) for fact in facts),
         intent_id=trade.intent.intent_id,
+        exit_quantity=trade.traded_back,
+        exit_price=trade.exit_price,
     )
 
 
 def _reason(trade: Trade, *, protected: bool) -> str | None:
     said = [*_about_entry(trade), *_about_position(trade)]
     if trade.declined is None and not protected:
-        excess = f"exits stand, or have traded, for {trade.excess} shares too many" if trade.excess else ""
-        bare = f"{trade.bare} shares are without exits" if trade.bare else ""
-        said.append(excess or bare or "not all of it is certain yet")
+        said.append(_unprotected(trade))
     return "; ".join(said) or None
+
+
+def _unprotected(trade: Trade) -> str:
+    if trade.flipped:
+        way = "short" if trade.intent.side is Side.BUY else "long"
+        return f"{trade.flipped} shares too many were traded back: this trade has left the account {way} by so many"
+    if trade.excess:
+        return f"exits stand for {trade.excess} shares too many"
+    faults = [order.fault.reason for order in trade.those(Part.EXITS) if order.fault and not order.is_over]
+    if faults:
+        return faults[-1]
+    return f"{trade.bare} shares are without exits" if trade.bare else "not all of it is certain yet"
 
 
 def _about_entry(trade: Trade) -> list[str]:
@@ -118,8 +140,23 @@ def _about_position(trade: Trade) -> list[str]:
     if refusals and not any(order.works for order in trade.those(Part.EXITS)):
         said.append(f"exits were refused: {refusals[-1]}")
     if closing := trade.those(Part.CLOSE):
-        said.append(f"closed {sum((order.filled for order in closing), Decimal(0))} shares")
+        said.append(f"closed {sum((order.filled for order in closing), ZERO)} shares")
+    for order in trade.those(Part.EXITS):
+        said += [f"the {name} closed {quantity} shares at {price}" for name, quantity, price in _closed_by(order)]
+        if order.is_lost:
+            elsewhere = f", {order.gone} of them closed by somebody else" if order.gone else ""
+            said.append(f"the exits for {order.quantity - order.filled} shares were lost{elsewhere}")
     return said
+
+
+def _closed_by(order: TradeOrder) -> list[tuple[str, Decimal, Decimal | None]]:
+    """Which of the two exits has closed how many shares, as far as the engine has told of them."""
+    targets = {leg.result.final_order_id for leg in order.legs if leg.leg == order.order_id}
+    return [
+        ("target" if leg.result.final_order_id in targets else "stop", quantity, leg.result.fill_price)
+        for leg in order.chains
+        if (quantity := leg.result.fill_quantity)
+    ]
 
 
 def words(fact: TradeFact) -> str:
@@ -141,13 +178,20 @@ def words(fact: TradeFact) -> str:
             return f"{fact.name} {'refused' if fact.arrived else 'never arrived'}: {fact.reason}"
         case Watched(result=told):
             undone = f", {fact.undone} undone" if fact.undone else ""
-            return f"{fact.name} {told.outcome}: {told.fill_quantity} at {told.fill_price}{undone}"
+            leg = f" ({fact.leg})" if fact.leg else ""
+            return f"{fact.name}{leg} {told.outcome}: {told.fill_quantity} at {told.fill_price}{undone}"
         case Looked():
             state = "over" if fact.over else "working" if fact.working else "not seen working"
             return f"{fact.name} {state}: {', '.join(fact.order_ids)}"
+        case Faulty():
+            return f"{fact.name} faulty: {fact.reason}"
+        case Counted():
+            return f"{fact.name} lost; {fact.gone} of its shares were closed by somebody else"
         case Doubtful():
             return f"{fact.name} in doubt: {fact.reason}"
         case Told():
             return f"told: {'success' if fact.success else 'no success'}"
         case Closed():
             return "closed"
+        case Reopened():
+            return "reopened by a late fact"

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from fillwatch.core import trading_rules as rules
 from fillwatch.core.orders import OrderRequest, exact
 from fillwatch.core.results import FillOutcome
 from fillwatch.core.trade import Trade
-from fillwatch.core.trade_facts import ENTRY, Part, client_id, key, number_of
-from fillwatch.core.trade_terms import OnPartial, OnSlippage
+from fillwatch.core.trade_facts import ENTRY, Part, key, number_of
+from fillwatch.core.trade_requests import covering, entering
+from fillwatch.core.trade_terms import OnLostExits, OnPartial, OnSlippage
 
 #: Exits, and orders that close, that may fail before the other way is tried; and as often after that.
 TRIES: Mapping[Part, int] = MappingProxyType({Part.ENTRY: 1, Part.EXITS: 2, Part.CLOSE: 3})
@@ -52,10 +52,24 @@ class Verify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw:
-    """Cancel exits that stand for more shares than there are, and see them over."""
+    """Cancel exits that stand for more shares than there are or do not protect any more, and see them over."""
 
     name: str
     order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Exits that stood are over: see how many of the shares they were for are still held."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Watch the exits for as long as they stand."""
+
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +84,7 @@ class Finish:
     """Nothing is left to do."""
 
 
-Step = Check | Place | Watch | Verify | Withdraw | Tell | Finish
+Step = Check | Place | Watch | Verify | Withdraw | Count | Guard | Tell | Finish
 
 
 def next_step(trade: Trade) -> Step:
@@ -103,10 +117,18 @@ def _unanswered(trade: Trade) -> Step | None:
 
 def _withdraw(trade: Trade) -> Step | None:
     """Exits for shares that were taken back would sell what nobody holds; what is left gets new ones."""
-    if not trade.excess:
-        return None
-    standing = [order for order in trade.those(Part.EXITS) if order.order_id is not None and not order.is_over]
-    return Withdraw(name=standing[-1].name, order_id=str(standing[-1].order_id)) if standing else None
+    mends = trade.intent.config.on_lost_exits is not OnLostExits.REPORT
+    for order in reversed(trade.those(Part.EXITS)):
+        at_fault = mends and order.fault is not None
+        if order.order_id is not None and not order.is_over and (trade.excess or at_fault):
+            return Withdraw(name=order.name, order_id=order.order_id)
+    return None
+
+
+def _count(trade: Trade) -> Step | None:
+    """Whoever ended the exits may have closed the position as well: what nobody holds is not to be sold."""
+    lost = (order for order in trade.those(Part.EXITS) if order.is_lost and order.counted is None)
+    return next((Count(name=order.name) for order in lost), None) if trade.bare else None
 
 
 def _cover(trade: Trade) -> Step | None:
@@ -114,7 +136,7 @@ def _cover(trade: Trade) -> Step | None:
     if part is None:
         return None
     name = key(part, 1 + max((number_of(order.name) for order in trade.those(part)), default=0))
-    return Place(name=name, request=_REQUESTS[part](trade, name), begun=False)
+    return Place(name=name, request=covering(part, trade, name), begun=False)
 
 
 def _see_through(trade: Trade) -> Step | None:
@@ -123,7 +145,7 @@ def _see_through(trade: Trade) -> Step | None:
             continue
         if order.part is not Part.EXITS:
             return Watch(name=order.name, order_id=order.order_id)
-        if not order.works:
+        if not order.works and order.fault is None:
             return Verify(name=order.name, order_id=order.order_id)
     return None
 
@@ -131,19 +153,27 @@ def _see_through(trade: Trade) -> Step | None:
 def _enter(trade: Trade) -> Step | None:
     if ENTRY in trade.orders:
         return None
-    return Place(name=ENTRY, request=_entry_request(trade), begun=False)
+    return Place(name=ENTRY, request=entering(trade), begun=False)
 
 
-#: In this order: what is asked and unanswered, then bare shares, then what is open, then what has not begun.
+def _guard(trade: Trade) -> Step | None:
+    standing = tuple(order.name for order in trade.those(Part.EXITS) if order.stands)
+    return Guard(names=standing) if standing else None
+
+
+#: In this order: what is asked and unanswered, then bare shares, then what is open, then what has not begun, then what
+#: stands.
 _RULES: tuple[Callable[[Trade], Step | None], ...] = (
     _declined,
     _check,
     _tell,
     _unanswered,
     _withdraw,
+    _count,
     _cover,
     _see_through,
     _enter,
+    _guard,
 )
 
 
@@ -164,8 +194,15 @@ def objection(trade: Trade) -> str | None:
 
 
 def way_out(trade: Trade) -> Part | None:
-    """How bare shares are got rid of next: by exits or by an order that closes; None when both have failed."""
-    usual = (Part.CLOSE, Part.EXITS) if objection(trade) is not None else (Part.EXITS, Part.CLOSE)
+    """How bare shares are got rid of next: by exits or by an order that closes; None when both have failed, or when
+    exits that stood are gone and nothing is to be done about it."""
+    # Exits for shares that were taken back were withdrawn by ourselves; new ones follow in any case.
+    lost = any(one.is_lost for one in trade.those(Part.EXITS)) and not trade.entry.undone
+    after = trade.intent.config.on_lost_exits if lost else None
+    if after is OnLostExits.REPORT:
+        return None
+    closes = after is OnLostExits.CLOSE or objection(trade) is not None
+    usual = (Part.CLOSE, Part.EXITS) if closes else (Part.EXITS, Part.CLOSE)
     return next((part for part in usual if _may_try(trade, part)), None)
 
 
@@ -173,53 +210,3 @@ def _may_try(trade: Trade, part: Part) -> bool:
     if part is Part.EXITS and trade.exits is None:
         return False
     return sum(order.failed for order in trade.those(part)) < TRIES[part]
-
-
-def _entry_request(trade: Trade) -> OrderRequest:
-    intent, extended = trade.intent, trade.cleared is not None and trade.cleared.extended
-    return OrderRequest(
-        symbol=intent.symbol,
-        side=intent.side,
-        qty=intent.quantity,
-        order_type="limit",
-        limit_price=rules.limit_price(intent.side, intent.signal_price, intent.config.buffer(extended=extended)),
-        extended_hours=extended,
-        client_order_id=client_id(intent.intent_id, ENTRY),
-    )
-
-
-def _exits_request(trade: Trade, name: str) -> OrderRequest:
-    intent, exits = trade.intent, trade.exits
-    assert exits is not None
-    return OrderRequest(
-        symbol=intent.symbol,
-        side=rules.opposite(intent.side),
-        qty=trade.bare,
-        order_type="limit",
-        time_in_force=str(intent.config.exit_time_in_force),
-        limit_price=exits.take_profit,
-        take_profit_limit_price=exits.take_profit,
-        stop_loss_stop_price=exits.stop_loss,
-        order_class="oco",
-        client_order_id=client_id(intent.intent_id, name),
-    )
-
-
-def _closing_request(trade: Trade, name: str) -> OrderRequest:
-    intent, price = trade.intent, trade.price
-    extended = trade.cleared is not None and trade.cleared.extended and price is not None
-    side = rules.opposite(intent.side)
-    return OrderRequest(
-        symbol=intent.symbol,
-        side=side,
-        qty=trade.bare,
-        order_type="limit" if extended else "market",
-        limit_price=rules.closing_price(side, price) if extended and price is not None else None,
-        extended_hours=extended,
-        client_order_id=client_id(intent.intent_id, name),
-    )
-
-
-_REQUESTS: Mapping[Part, Callable[[Trade, str], OrderRequest]] = MappingProxyType(
-    {Part.EXITS: _exits_request, Part.CLOSE: _closing_request}
-)

@@ -27,6 +27,15 @@ class OnPartial(StrEnum):
     CLOSE = "close"
 
 
+class OnLostExits(StrEnum):
+    """What to do when exits that stood have ended without closing the position (cancelled by somebody, rejected,
+    expired): put new ones in their place, close what is held, or say so and leave it to the caller."""
+
+    PROTECT = "protect"
+    CLOSE = "close"
+    REPORT = "report"
+
+
 class ExitsLast(StrEnum):
     """How long the exits stand: until the end of the day, or until cancelled."""
 
@@ -45,7 +54,9 @@ class ExecutorConfig:
     * `min_rr_ratio`: least reward for the risk, both reckoned from the fill; less is closed.
     * `on_partial`: what becomes of the shares of an entry that was filled in part.
     * `fill_timeout_seconds`: how long the entry may take before what is left of it is cancelled.
-    * `exit_time_in_force`: `"gtc"` or `"day"`.
+    * `exit_time_in_force`: `"gtc"`, which the broker cancels after 90 days (facts §9), or `"day"`.
+    * `on_lost_exits`: what is done when exits that stood end without having closed the position: `"protect"` puts new
+      ones in their place (and so renews those for a day), `"close"` closes it, `"report"` only says so.
     * `submit_patience_seconds`: how long an order that got no answer is sent again, always under the same id.
       `quarantine_seconds`: how long the broker must not know it, after that, before it is held never to have arrived.
     * `exit_patience_seconds`: how long exits that are refused for want of free shares are sent again (the broker's
@@ -53,7 +64,9 @@ class ExecutorConfig:
       working, and how long an order that closes a position may take.
     * `check_patience_seconds`: how long the broker's clock and account may stay unread before a trade is declined.
     * `max_notional`: the most that one entry may cost, in the quote currency; `max_open_trades`: how many trades may be
-      under way at a time. None: no such bound.
+      under way at a time, from the call to its result. None: no such bound.
+    * `max_submits_per_minute`: entries sent within any 60 seconds, against a bot that has gone round in a circle; exits
+      and orders that close are never held up. None: no such bound.
     """
 
     max_slippage: Number = Decimal("0.10")
@@ -65,12 +78,14 @@ class ExecutorConfig:
     on_partial: OnPartial | str = OnPartial.PROTECT
     fill_timeout_seconds: float = 60.0
     exit_time_in_force: ExitsLast | str = ExitsLast.GTC
+    on_lost_exits: OnLostExits | str = OnLostExits.PROTECT
     submit_patience_seconds: float = 30.0
     quarantine_seconds: float = 60.0
     exit_patience_seconds: float = 15.0
     check_patience_seconds: float = 15.0
     max_notional: Number | None = None
     max_open_trades: int | None = None
+    max_submits_per_minute: int | None = 30
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
@@ -99,14 +114,19 @@ class ExecutorConfig:
 
 
 _CHOICES: Mapping[str, type[StrEnum]] = MappingProxyType(
-    {"on_slippage": OnSlippage, "on_partial": OnPartial, "exit_time_in_force": ExitsLast}
+    {
+        "on_slippage": OnSlippage,
+        "on_partial": OnPartial,
+        "exit_time_in_force": ExitsLast,
+        "on_lost_exits": OnLostExits,
+    }
 )
 _EXACT = frozenset({"max_slippage", "limit_buffer", "limit_buffer_extended", "min_rr_ratio", "max_notional"})
-_MAY_BE_NONE = frozenset({"max_notional", "max_open_trades"})
+_MAY_BE_NONE = frozenset({"max_notional", "max_open_trades", "max_submits_per_minute"})
 _ABOVE_ZERO = frozenset({"fill_timeout_seconds", "submit_patience_seconds", "check_patience_seconds", "max_notional"})
 _LEAST: Mapping[str, int] = MappingProxyType(
     dict.fromkeys((*_EXACT, *_MAY_BE_NONE, *_ABOVE_ZERO, "quarantine_seconds", "exit_patience_seconds"), 0)
-    | {"max_open_trades": 1}
+    | {"max_open_trades": 1, "max_submits_per_minute": 1}
 )
 
 

@@ -1,4 +1,4 @@
-"""Prices and checks of a trade: ticks, the entry's limit, the exits, and what is wrong with a wish."""
+"""Prices of a trade (ticks, the entry's limit, the exits), and a wish as a value."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ _ONE, _HUNDRED = Decimal(1), Decimal(100)
 _CENT, _FRACTION = Decimal("0.01"), Decimal("0.0001")
 #: How far beyond the fill price, in percent, an order that closes a position in extended hours may trade.
 CLOSING_BUFFER = Decimal(1)
-#: What a short sale is reckoned at: 3 % over the price (Alpaca's margin rules).
-SHORT_MARGIN = Decimal("1.03")
 LONGEST_SYMBOL = 32
 
 
@@ -132,98 +130,6 @@ def _positive(name: str, value: Number) -> Decimal:
     if number <= 0:
         raise ValueError(f"{name}: {value!r} is not allowed; it must be greater than 0")
     return number
-
-
-@exactly
-def objection(intent: Intent) -> str | None:
-    """Why such a trade cannot be made whatever the broker says; None: it can."""
-    return next((found for check in _CHECKS if (found := check(intent)) is not None), None)
-
-
-def _kind(intent: Intent) -> str | None:
-    if "/" in intent.symbol:
-        return f"symbol: {intent.symbol} is a pair of currencies, for which the broker takes no OCO exits"
-    return None
-
-
-def _whole(intent: Intent) -> str | None:
-    if intent.quantity != intent.quantity.to_integral_value():
-        return f"quantity: {intent.quantity} is not allowed; exits go as one OCO, which takes whole shares only"
-    return None
-
-
-def _stop(intent: Intent) -> str | None:
-    found = exits(intent.side, intent.signal_price, intent.risk_amount, intent.rr_ratio)
-    if found is None:
-        return (
-            f"risk_amount: {intent.risk_amount} a share leaves no room for stop and target at {intent.signal_price}; "
-            "it is currency per share"
-        )
-    if found.rr_ratio < min(exact(intent.config.min_rr_ratio), intent.rr_ratio):
-        return f"risk_amount: {intent.risk_amount} a share is too little for the ticks at {intent.signal_price}"
-    return None
-
-
-def _reward(intent: Intent) -> str | None:
-    least = exact(intent.config.min_rr_ratio)
-    if intent.rr_ratio < least:
-        return f"rr_ratio: {intent.rr_ratio} is below min_rr_ratio, {least}"
-    return None
-
-
-def _cost(intent: Intent) -> str | None:
-    most = intent.config.max_notional
-    cost = intent.quantity * intent.signal_price
-    if most is not None and cost > exact(most):
-        return f"quantity: {intent.quantity} at {intent.signal_price} costs {cost}, over max_notional, {most}"
-    return None
-
-
-_CHECKS: tuple[Callable[[Intent], str | None], ...] = (_kind, _whole, _stop, _reward, _cost)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
-    """What the broker was read to say just before an entry. `held`: signed shares of the symbol, None if not known."""
-
-    is_open: bool
-    next_open: datetime
-    can_trade: bool
-    buying_power: Decimal | None
-    held: Decimal | None
-
-
-@exactly
-def hindrance(intent: Intent, market: Market) -> str | None:
-    """Why the trade cannot be made now; None: it can."""
-    return next((found for check in _HINDRANCES if (found := check(intent, market)) is not None), None)
-
-
-def _hours(intent: Intent, market: Market) -> str | None:
-    if market.is_open or intent.config.extended_hours:
-        return None
-    return f"the market is closed and extended_hours is off; it opens at {market.next_open.isoformat()}"
-
-
-def _blocked(intent: Intent, market: Market) -> str | None:
-    return None if market.can_trade else "the account may not trade"
-
-
-def _opposite(intent: Intent, market: Market) -> str | None:
-    if market.held is not None and market.held * intent.side.sign < 0:
-        return f"the account holds {market.held} {intent.symbol}: this would close that position, not open one"
-    return None
-
-
-def _power(intent: Intent, market: Market) -> str | None:
-    limit = limit_price(intent.side, intent.signal_price, intent.config.buffer(extended=not market.is_open))
-    cost = intent.quantity * limit * (SHORT_MARGIN if intent.side is Side.SELL else _ONE)
-    if market.buying_power is not None and cost > market.buying_power:
-        return f"buying power of {market.buying_power} does not cover {cost}"
-    return None
-
-
-_HINDRANCES: tuple[Callable[[Intent, Market], str | None], ...] = (_hours, _blocked, _opposite, _power)
 
 
 def slipped(intent: Intent, price: Decimal) -> Decimal:

@@ -2,97 +2,66 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fillwatch.core.chain import OrderChain
-from fillwatch.core.config import AtTimeout, PartialFills
+from fillwatch.core.config import PartialFills
 from fillwatch.core.course import Course, Terms
-from fillwatch.core.evidence import PUSHED, Evidence, Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot
-from fillwatch.core.results import ConsistencyResult, FillResult, Transition
+from fillwatch.core.results import FillResult
 from fillwatch.core.schedule import audit_interval, interval
 from fillwatch.core.tape import ZERO
-from fillwatch.engine.channel import Channel
 from fillwatch.engine.common import Common, look_line
-from fillwatch.engine.promise import Promise
+from fillwatch.engine.waiting import Waiting
+from fillwatch.engine.wishes import Wishes
 from fillwatch.logs import bound
 
 if TYPE_CHECKING:
     from loguru import Logger
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """The parameters of `watch()`, as they were given."""
-
-    timeout_seconds: float | None = None
-    expected_price: Decimal | None = None
-    at_timeout: AtTimeout = AtTimeout.CANCEL
+__all__ = ["Case", "Wishes"]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Question:
-    """A look that somebody waits for: at `order_id`, true at `since` or later."""
-
-    order_id: str
-    since: float
-    answer: Look | None = None
-
-
-class Case:
+class Case(Waiting):
     """One watch from inside. Lives on after its result as long as late facts may amend it."""
 
     __slots__ = (
+        "_audits",
         "_common",
-        "_had_news",
-        "_heard",
         "_hurried_at",
+        "_is_stray",
         "_looks",
-        "_question",
-        "_waiter",
+        "_told",
         "api_calls",
-        "audits",
         "chain",
-        "changes",
         "checks",
-        "consistency",
         "counted",
         "course",
         "detected_by",
         "due_at",
-        "indexed_at",
-        "is_stray",
+        "moved",
         "order_id",
         "pushed",
-        "result",
         "seen_before",
         "started",
         "tape_since",
-        "told",
         "wishes",
     )  # fmt: skip
 
     def __init__(self, order_id: str, wishes: Wishes, common: Common) -> None:
+        super().__init__(common.loop)
         self.order_id = order_id
-        self.wishes = wishes
+        self.wishes = common.shared(wishes)
         self.chain = OrderChain(order_id)
         self.course = Course(self.chain)
         self.started = common.loop.time()
         self.checks = 0
         self.api_calls = 0
-        self.audits: int | None = None
-        #: What the caller was last told: the result, or the newest amendment of it.
-        self.told: FillResult | None = None
         self.detected_by: Route | None = None
-        #: For the reader: whether the list fails to show the order, so that it has to be asked by id.
-        self.is_stray = False
-        #: When the reader last got to know an id of the order, and when the tape was last taken back for it.
-        self.indexed_at = self.started
+        #: For the reader: how far the tape had been read when it last got to know an id of the order.
         self.tape_since = -math.inf
         #: When the reader will see whether a look is due.
         self.due_at = math.inf
@@ -100,16 +69,50 @@ class Case:
         #: described before the newest evidence.
         self.pushed = self.counted = ZERO
         self.seen_before = -math.inf
-        self.changes: Channel[Transition] = Channel()
-        self.result: Promise[FillResult] = Promise()
-        self.consistency: Promise[ConsistencyResult] = Promise()
+        #: Told when the case becomes of another kind, as soon as somebody keeps cases by their kinds.
+        self.moved: Callable[[Case], None] | None = None
         self._common = common
         self._looks = 0
         self._hurried_at = math.inf
-        self._question: _Question | None = None
-        self._heard: asyncio.Future[None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._had_news = False
+        self._audits: int | None = None
+        self._told: FillResult | None = None
+        self._is_stray = False
+
+    @property
+    def told(self) -> FillResult | None:
+        """What the caller was last told: the result, or the newest amendment of it."""
+        return self._told
+
+    @told.setter
+    def told(self, result: FillResult) -> None:
+        self._told = result
+        self._move()
+
+    @property
+    def audits(self) -> int | None:
+        """How often the order was looked at after its result; None: its result was its end, or is to come."""
+        return self._audits
+
+    @audits.setter
+    def audits(self, audits: int | None) -> None:
+        was_audited, self._audits = self.is_audited, audits
+        if was_audited is not self.is_audited:
+            self._move()
+
+    @property
+    def is_stray(self) -> bool:
+        """For the reader: whether the list fails to show the order, so that it has to be asked by id."""
+        return self._is_stray
+
+    @is_stray.setter
+    def is_stray(self, is_stray: bool) -> None:
+        if self._is_stray is not is_stray:
+            self._is_stray = is_stray
+            self._move()
+
+    def _move(self) -> None:
+        if self.moved is not None:
+            self.moved(self)
 
     @property
     def log(self) -> Logger:
@@ -124,19 +127,14 @@ class Case:
         return self._common.loop.time() - self.started
 
     @property
-    def is_live(self) -> bool:
-        """Whether the result is still to come."""
-        return not self.result.done()
-
-    @property
     def is_audited(self) -> bool:
         """Whether the result was `UNRESOLVED` and the order is looked at until its end is known."""
-        return self.audits is not None
+        return self._audits is not None
 
     @property
     def is_listed(self) -> bool:
         """Whether pages of the list are read for it; else it is asked by its id, if somebody wants to know."""
-        return not self.is_stray and (self.is_live or self.is_audited)
+        return not self._is_stray and (self.is_live or self.is_audited)
 
     def hurry(self) -> None:
         """Let the timeout be now."""
@@ -145,24 +143,18 @@ class Case:
 
     def terms(self) -> Terms:
         """What the caller wants, by the configuration of this moment."""
-        config = self._common.config()
         best = self.chain.first.best
-        seconds = self.wishes.timeout_seconds
-        if seconds is None:
-            seconds = config.timeout_for(best.order_type if best else "")
-        leave = self.wishes.at_timeout is AtTimeout.LEAVE or not config.enable_final_verification
-        return Terms(
-            deadline=min(self.started + seconds, self._hurried_at),
-            at_timeout=AtTimeout.LEAVE if leave else AtTimeout.CANCEL,
-            partial_fills=PartialFills(config.partial_fills),
-            partial_patience=config.partial_patience_seconds,
-            resolution=config.resolution_seconds,
+        return self.wishes.terms(
+            self._common.config(),
+            best.order_type if best else "",
+            started=self.started,
+            hurried_at=self._hurried_at,
         )
 
     def interval(self, *, at_least: float = 0.0) -> float:
         """Seconds within which the order has to be seen again; a wish of the caller's is not stretched `at_least`."""
-        if self.audits is not None:
-            return audit_interval(self.audits)
+        if self._audits is not None:
+            return audit_interval(self._audits)
         config = self._common.config()
         wish = config.interval_for(self.chain.current) if config.interval_for is not None else None
         return interval(config, self._looks, wish, at_least=at_least)
@@ -185,18 +177,28 @@ class Case:
             if chain.filled_quantity != before:
                 self.course.last_execution = now
             self.course.note(now)
-        if self._question is not None:
-            self._answer(evidence)
-        if self._heard is not None:
-            self._let_hear()
+        if self._question is not None or self._heard is not None:
+            self._let_hear(evidence)
+        if self._common.diary is not None:
+            self._common.diary.learnt(self, evidence, changes)
         if changes:
             self.detected_by = evidence.route
             self._common.on_change(self, changes)
-            for change in changes:
-                self.changes.publish(change)
-            self.wake()
+            if self._changes is not None:
+                for change in changes:
+                    self._changes.publish(change)
+            if changes[0].before is None or not self._sleeps_on(now):
+                self.wake()
         elif not self.is_live and chain.news != news:  # a price that was corrected is no transition, and yet news
             self._common.on_change(self, ())
+
+    def _sleeps_on(self, now: float) -> bool:
+        """Whether the order's task would wait for what it waits for already."""
+        if self.asleep_until <= now:
+            return False
+        config = self._common.config()
+        patience = math.inf if config.partial_fills is PartialFills.WAIT else config.partial_patience_seconds
+        return self.course.goes_on(now, asleep_until=self.asleep_until, patience=patience)
 
     def see_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
         """Absorb what a read shows once more, in a fraction of the time, if nothing can follow from it.
@@ -225,67 +227,6 @@ class Case:
     def unanswered(self, evidence: Unanswered) -> None:
         """A read that was to tell of this order got no answer."""
         self.log.debug("look unanswered: {}: {}", evidence.route.value, evidence.error)
-        self._answer(evidence)
-        self._let_hear()
-
-    async def heard(self) -> None:
-        """Wait until something was learnt of the order, or a look at it went unanswered."""
-        if self._heard is None:
-            self._heard = self._common.loop.create_future()
-        await asyncio.shield(self._heard)
-
-    def _let_hear(self) -> None:
-        heard, self._heard = self._heard, None
-        if heard is not None and not heard.done():
-            heard.set_result(None)
-
-    def wake(self) -> None:
-        """Let the order's task look at its course again."""
-        self._had_news = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def news(self) -> asyncio.Future[None]:
-        """Done when `wake` is called, or at once if it was since `heed`. No coroutine: each holds as much as a case."""
-        self._waiter = self._common.loop.create_future()
-        if self._had_news:
-            self._waiter.set_result(None)
-        return self._waiter
-
-    def heed(self) -> None:
-        """The order's task is about to look at its course: what comes from now on is news again."""
-        self._waiter, self._had_news = None, False
-
-    def ask(self, order_id: str, since: float) -> None:
-        """From now on wait for a look at `order_id` that is true at `since` or later; see `answer`."""
-        self._question = _Question(order_id=order_id, since=since)
-
-    @property
-    def answer(self) -> Look | None:
-        """What the look that was asked for brought, None as long as it has not come."""
-        return None if self._question is None else self._question.answer
-
-    def _answer(self, evidence: Evidence) -> None:
-        question = self._question
-        if question is None or question.answer is not None or evidence.as_of < question.since:
-            return
-        match evidence:
-            case Seen() if evidence.order.order_id == question.order_id and evidence.route not in PUSHED:
-                question.answer = evidence
-            case Missing() if evidence.order_id == question.order_id and evidence.route is Route.ORDER:
-                question.answer = evidence
-            case Unanswered():
-                question.answer = evidence
-            case _:
-                return
-        self.wake()
-
-    def end(self, error: BaseException) -> None:
-        """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
-        for promise in (self.result, self.consistency):
-            if not promise.done():
-                promise.set_exception(error)
-        if self._heard is not None and not self._heard.done():
-            self._heard.set_exception(error)
-            self._heard.exception()
-        self.changes.close()
+        if self._common.diary is not None:
+            self._common.diary.unanswered(self, evidence)
+        self._let_hear(evidence)

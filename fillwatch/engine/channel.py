@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import weakref
 from collections.abc import AsyncIterator, Iterable
 from typing import Generic, TypeVar
 
@@ -11,62 +11,72 @@ T = TypeVar("T")
 
 
 class Channel(Generic[T]):
-    """What is published reaches every listener there is; `close` ends their iterations once they have read it all."""
+    """What is published reaches every listener there is; `close` ends their iterations once they have read it all.
+
+    Who iterates no more is forgotten: nothing here keeps a listener.
+    """
 
     __slots__ = ("_closed", "_listeners")
 
     def __init__(self) -> None:
-        self._listeners: tuple[_Listener[T], ...] = ()
+        self._listeners: tuple[weakref.ref[_Listener[T]], ...] = ()
         self._closed = False
 
     def publish(self, item: T) -> None:
         """Give `item` to every listener."""
-        for listener in self._listeners:
-            listener.put(item)
+        for known in self._listeners:
+            listener = known()
+            if listener is not None:
+                listener.put(item)
 
     def close(self) -> None:
         """End every iteration after what was published before."""
         self._closed = True
-        for listener in self._listeners:
-            listener.wake()
+        for known in self._listeners:
+            listener = known()
+            if listener is not None:
+                listener.close()
 
     def listen(self, first: Iterable[T] = ()) -> AsyncIterator[T]:
         """Iterate over `first` and then what is published from this call on."""
         listener = _Listener(first)
-        if not self._closed:
-            self._listeners = (*self._listeners, listener)
-        return self._drain(listener)
-
-    async def _drain(self, listener: _Listener[T]) -> AsyncIterator[T]:
-        try:
-            while True:
-                while listener.items:
-                    yield listener.items.popleft()
-                if self._closed:
-                    return
-                await listener.wait()
-        finally:
-            self._listeners = tuple(other for other in self._listeners if other is not listener)
+        if self._closed:
+            listener.close()
+        else:
+            self._listeners = (*(known for known in self._listeners if known() is not None), weakref.ref(listener))
+        return listener
 
 
-class _Listener(Generic[T]):
-    __slots__ = ("_waiter", "items")
+class _Listener(AsyncIterator[T]):
+    """What was published and not yet read. No generator, which would cost a task that listens twice as much."""
+
+    __slots__ = ("__weakref__", "_closed", "_items", "_waiter")
 
     def __init__(self, first: Iterable[T]) -> None:
-        self.items: deque[T] = deque(first)
+        self._items = [*first]
+        self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, item: T) -> None:
-        self.items.append(item)
-        self.wake()
-
-    def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
+    async def __anext__(self) -> T:
+        while not self._items:
+            if self._closed:
+                raise StopAsyncIteration
+            if self._waiter is None or self._waiter.done():  # whoever waited was cancelled
+                self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        finally:
-            self._waiter = None
+        return self._items.pop(0)
+
+    def put(self, item: T) -> None:
+        """Give it to whoever iterates."""
+        self._items.append(item)
+        self._wake()
+
+    def close(self) -> None:
+        """End the iteration after what was put before."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

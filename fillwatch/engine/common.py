@@ -10,29 +10,40 @@ from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.evidence import Missing, Seen
 from fillwatch.core.results import Transition
 from fillwatch.core.verification import MultiMethodVerifier
+from fillwatch.engine.wishes import Wishes
 from fillwatch.logs import often_logger, plain_logger
 
 if TYPE_CHECKING:
     from fillwatch.engine.case import Case
+    from fillwatch.engine.diary import Diary
 
 _VERIFIER = MultiMethodVerifier()
 
 
 class Common:
-    """An engine's configuration of the moment, its ear for changes, its loop and its loggers."""
+    """An engine's configuration of the moment, its ear for changes, its diary, its loop and its loggers."""
 
-    __slots__ = ("config", "log", "loop", "often", "on_change")
+    __slots__ = ("_wishes", "config", "diary", "log", "loop", "often", "on_change")
 
     def __init__(
         self,
         config: Callable[[], FillDetectionConfig],
         on_change: Callable[[Case, tuple[Transition, ...]], None],
+        diary: Diary | None = None,
     ) -> None:
         self.config = config
         self.on_change = on_change
+        self.diary = diary
         self.loop = asyncio.get_running_loop()
         self.log = plain_logger()
         self.often = often_logger()
+        self._wishes = Wishes()
+
+    def shared(self, wishes: Wishes) -> Wishes:
+        """The same wishes: those of the case before, if they are the same, for most of many are."""
+        if wishes != self._wishes:
+            self._wishes = wishes
+        return self._wishes
 
 
 def look_line(evidence: Seen | Missing) -> str:

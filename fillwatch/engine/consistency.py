@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Positions
 from fillwatch.core.baseline import Expectation
 from fillwatch.core.evidence import Unanswered
-from fillwatch.core.ledger import ZERO
 from fillwatch.core.orders import exact
-from fillwatch.core.positions import PositionBook, normal_quantities, normal_symbol
+from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult
+from fillwatch.core.symbols import normal_quantities, normal_symbol
+from fillwatch.engine.agenda import HAIR, Agenda
+from fillwatch.engine.check import Check
 from fillwatch.engine.sharing import Background, SharedCall
 from fillwatch.logs import order_logger, plain_logger
 
@@ -29,40 +32,11 @@ if TYPE_CHECKING:
 
 Hook = Callable[[ConsistencyResult], Awaitable[None] | None]
 
-#: Seconds between looks at a position that does not fit: the first, doubled each time, at most the last.
-FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
-
 #: Seconds that a broker who does not answer, or a symbol that never comes to rest, is given beyond the lag.
 PATIENCE = 30.0
 
 NO_BASELINE = "no position was known before this fill, so there is nothing to compare with"
-UNREADABLE = "positions could not be read"
 NO_SYMBOL = "the symbol of the order is not known"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Check:
-    """One comparison under way. `claim`: what the caller expects, None for what the book does."""
-
-    order_id: str
-    symbol: str
-    claim: Expectation | None
-    started: float
-    ripe: float
-    at_worst: ConsistencyResult
-
-    def compare(self, answer: Positions, expectation: Expectation) -> ConsistencyResult:
-        """`answer` has normal symbols."""
-        broker = answer.quantities.get(self.symbol, ZERO)
-        consistent = expectation.allows(broker)
-        return ConsistencyResult(
-            order_id=self.order_id,
-            symbol=self.symbol,
-            consistent=consistent,
-            broker_quantity=broker,
-            expected_quantity=expectation.expected,
-            discrepancy=None if consistent else f"{self.symbol}: the broker holds {broker}, expected {expectation}",
-        )
 
 
 class StateConsistencyValidator:
@@ -90,15 +64,20 @@ class StateConsistencyValidator:
         self._lag = lag
         self._on_discrepancy = on_discrepancy
         self._tasks = Background()
+        self._agenda = Agenda()
+        self._look_at = self._look  # bound once, for there may be thousands
+        #: Those without a verdict, the oldest first.
+        self._checks: dict[Check, None] = {}
+        self._gives_up = False
         self._read_positions = read_positions
         self._read_fills = read_fills
-        self._positions = SharedCall(self._read_normal, lambda answer: answer.as_of, self._tasks, spacing)
-        self._tape = SharedCall(self._read_tape, lambda began: began, self._tasks, spacing)
+        self._positions = SharedCall(self._read_normal, lambda answer: answer.as_of, self._judge, self._tasks, spacing)
+        self._tape = SharedCall(self._read_tape, lambda began: began, self._judge_by_tape, self._tasks, spacing)
         self._reported: dict[str, tuple[float, ConsistencyResult]] = {}
 
-    async def validate_fill_consistency(
+    def validate_fill_consistency(
         self, order_id: str, expected_qty: Decimal | int | None = None, *, symbol: str | None = None
-    ) -> ConsistencyResult:
+    ) -> asyncio.Future[ConsistencyResult]:
         """Compare the broker's position of the order's symbol with `expected_qty`, or with the book when it is None.
 
         Comes at once when they agree; otherwise after `lag` seconds of looking again, at most `lag` + 30. Not
@@ -113,81 +92,115 @@ class StateConsistencyValidator:
         claim = None if expected_qty is None else Expectation.exactly(exact(expected_qty, "expected_qty"))
         name = self._book.symbol_of(order_id) if symbol is None else normal_symbol(symbol)
         started = asyncio.get_running_loop().time()
-        check = _Check(
+        check = Check(
             order_id=order_id,
             symbol=name or "",
             claim=claim,
             started=started,
             ripe=started + self._lag,
-            at_worst=ConsistencyResult(
-                order_id=order_id, symbol=name or "", consistent=False, discrepancy=UNREADABLE if name else NO_SYMBOL
-            ),
+            verdict=asyncio.get_running_loop().create_future(),
         )
-        result = await self._watch(check) if name else check.at_worst
-        if not result.consistent and result.broker_quantity is None:
-            _log(check).warning("position not compared: {}", result.discrepancy)
-        return replace(result, waited=asyncio.get_running_loop().time() - started)
+        if not name:
+            self._settle(check, check.unknown(NO_SYMBOL))
+        else:
+            self._begin(check)
+        return check.verdict
 
     async def aclose(self, grace: float = 10.0) -> None:
-        """Let requests and hooks under way finish; what takes longer than `grace` seconds is cancelled."""
+        """Let requests and hooks under way finish; what takes longer than `grace` seconds is cancelled.
+
+        Checks that have no verdict by then get the one that positions could not be read.
+        """
         await self._tasks.drain(grace)
+        self._agenda.close()
+        for check in [*self._checks]:
+            self._settle(check, check.at_worst)
 
-    async def _watch(self, check: _Check) -> ConsistencyResult:
-        loop = asyncio.get_running_loop()
-        wait = FIRST_WAIT
-        try:
-            async with asyncio.timeout_at(check.ripe + PATIENCE) as patience:
-                while (verdict := await self._look(check)) is None:
-                    left = check.ripe - loop.time()
-                    await asyncio.sleep(min(wait, left) if left > 0 else wait)
-                    wait = min(2 * wait, LONGEST_WAIT)
-                return verdict
-        except TimeoutError:
-            if not patience.expired():
-                raise
-        return check.at_worst
+    def _begin(self, check: Check) -> None:
+        self._checks[check] = None
+        self._watch_the_oldest()
+        self._look(check)
 
-    async def _look(self, check: _Check) -> ConsistencyResult | None:
-        """One look; None when there is no verdict yet."""
-        answer = await self._positions.ask()
+    def _watch_the_oldest(self) -> None:
+        """One appointment for all: they run out in the order in which they began."""
+        if self._checks and not self._gives_up:
+            self._gives_up = True
+            self._agenda.at(next(iter(self._checks)).ripe + PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        self._gives_up = False
+        now = asyncio.get_running_loop().time() + HAIR
+        for check in [*takewhile(lambda check: check.ripe + PATIENCE <= now, self._checks)]:
+            self._settle(check, check.at_worst)
+        self._watch_the_oldest()
+
+    def _settle(self, check: Check, result: ConsistencyResult) -> None:
+        self._checks.pop(check, None)
+        if check.verdict.done():  # its caller has gone
+            return
+        if not result.consistent and result.broker_quantity is None:
+            _log(check).warning("position not compared: {}", result.discrepancy)
+        check.verdict.set_result(replace(result, waited=asyncio.get_running_loop().time() - check.started))
+
+    def _look(self, check: Check) -> None:
+        if not check.verdict.done():
+            self._positions.ask(check)
+
+    def _look_again(self, check: Check) -> None:
+        self._agenda.at(check.next_look(asyncio.get_running_loop().time()), self._look_at, check)
+
+    def _judge(self, outcome: asyncio.Future[Positions | Unanswered], check: Check) -> None:
+        """Positions were read: a verdict, or another look, or first the tape."""
+        answer = check.heard(outcome)
+        if answer is None:
+            return
         if isinstance(answer, Unanswered):
-            return None
-        if check.claim is None and not self._book.has_baseline:
+            self._look_again(check)
+        elif check.claim is None and not self._book.has_baseline:
             self._book.start(answer.quantities, as_of=answer.as_of, at=answer.at)
-            return replace(check.at_worst, discrepancy=NO_BASELINE)
+            self._settle(check, check.unknown(NO_BASELINE))
+        elif (result := self._compared(check, answer)).consistent or self._is_shared(check):
+            self._settle(check, result)
+        elif answer.as_of < check.ripe:
+            self._look_again(check)
+        elif check.claim is None and self._read_fills is not None:
+            self._tape.ask((check, answer))
+        else:
+            self._conclude(check, answer)
+
+    def _judge_by_tape(self, outcome: asyncio.Future[float], waiting: tuple[Check, Positions]) -> None:
+        """The tape was read: what others traded may explain the difference."""
+        check, answer = waiting
+        if check.heard(outcome) is not None:
+            self._conclude(check, answer)
+
+    def _conclude(self, check: Check, answer: Positions) -> None:
         result = self._compared(check, answer)
         if result.consistent or self._is_shared(check):
-            return result
-        if answer.as_of < check.ripe:
-            return None
-        if check.claim is None and self._read_fills is not None:
-            await self._tape.ask()
-            result = self._compared(check, answer)
-            if result.consistent or self._is_shared(check):
-                return result
-        if check.claim is None and self._in_flight(check, answer):
-            check.at_worst = replace(result, consistent=True, discrepancy=None)
-            return None
-        self._report(check, result, answer)
-        return result
+            self._settle(check, result)
+        elif check.claim is None and self._in_flight(check, answer):
+            check.in_flight = replace(result, consistent=True, discrepancy=None)
+            self._look_again(check)
+        else:
+            self._settle(check, self._report(check, result, answer))
 
-    def _compared(self, check: _Check, answer: Positions) -> ConsistencyResult:
+    def _compared(self, check: Check, answer: Positions) -> ConsistencyResult:
         """Against the claim or the book as it is at this moment; a discrepancy found meanwhile is everybody's."""
         if self._is_shared(check):
             return replace(self._reported[check.symbol][1], order_id=check.order_id)
         expectation = check.claim or self._book.expectation(check.symbol)
         return check.at_worst if expectation is None else check.compare(answer, expectation)
 
-    def _is_shared(self, check: _Check) -> bool:
+    def _is_shared(self, check: Check) -> bool:
         reported = self._reported.get(check.symbol)
         return check.claim is None and reported is not None and reported[0] >= check.started
 
-    def _in_flight(self, check: _Check, answer: Positions) -> bool:
+    def _in_flight(self, check: Check, answer: Positions) -> bool:
         """Whether fills that positions need not show yet explain the difference."""
         expectation = self._book.expectation(check.symbol, shown_at=answer.as_of)
         return expectation is not None and check.compare(answer, expectation).consistent
 
-    def _report(self, check: _Check, result: ConsistencyResult, answer: Positions) -> None:
+    def _report(self, check: Check, result: ConsistencyResult, answer: Positions) -> ConsistencyResult:
         now = asyncio.get_running_loop().time()
         result = replace(result, waited=now - check.started)
         _log(check).error("discrepancy: {}", result.discrepancy)
@@ -196,6 +209,7 @@ class StateConsistencyValidator:
             self._reported[check.symbol] = (now, result)
         if self._on_discrepancy is not None:
             self._tasks.start(_run_hook(self._on_discrepancy, result)).add_done_callback(_log_failure)
+        return result
 
     async def _read_normal(self) -> Positions | Unanswered:
         answer = await self._read_positions()
@@ -212,7 +226,7 @@ class StateConsistencyValidator:
         return began
 
 
-def _log(check: _Check) -> Logger:
+def _log(check: Check) -> Logger:
     loop = asyncio.get_running_loop()
     return order_logger(check.order_id, lambda: loop.time() - check.started)
 

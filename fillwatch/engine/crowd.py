@@ -1,44 +1,95 @@
-"""When more cancels are wanted than the request limit lets through at once: who waits, and saying so."""
+"""When more cancels are wanted than the request limit lets through at once: who goes first, who waits, and saying so.
+
+Those whose cancel can go out within seconds are let in: they have their last look, which one page answers for all of
+them, and queue at the limiter. The others stand in line, by deadline and then by hand-in, and cost nothing; a last
+look minutes before its cancel would be no last look. Whose order ends meanwhile leaves without a request.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from heapq import heappop, heappush
+from itertools import count
 
+from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.limiter import RateLimiter
-from fillwatch.engine.turns import YIELD_AFTER
+from fillwatch.engine.turns import YIELD_AFTER, Rank
 from fillwatch.logs import plain_logger
 
-#: Seconds of waiting from which on it is worth a word, and between two such words.
-LONG_WAIT, SPACING = 5.0, 30.0
+#: Seconds of cancels that are let in, and the fewest of them.
+AHEAD, LEAST_INSIDE = 10.0, 8
+#: Cancels in a row while others stand in line, if the broker has a list: looks have every eighth turn then, since one of
+#: them answers for hundreds.
+IN_A_ROW = 7
+#: Seconds of waiting from which on it is worth a word; between two such words; until all have come who come together.
+LONG_WAIT, SPACING, GATHERING = 5.0, 30.0, 1.0
 
 
 class Crowd:
-    """The cases whose cancel waits for its turn at the limiter."""
+    """The cases whose cancel waits for its turn. `has_list`: whether one look may answer for many."""
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    def __init__(self, limiter: RateLimiter, agenda: Agenda, *, has_list: bool) -> None:
+        self._in_a_row = IN_A_ROW if has_list else YIELD_AFTER
         self._limiter = limiter
-        self._waiting: dict[Case, None] = {}
-        self._said = -math.inf
+        self._agenda = agenda
+        self._loop = asyncio.get_running_loop()
+        self._inside: dict[Case, None] = {}
+        self._in_line: dict[Case, None] = {}
+        self._line: list[tuple[Rank, int, Case]] = []
+        self._number = count()
+        self._says_again = -math.inf
 
-    def enter(self, case: Case) -> None:
-        """A cancel of this case begins to wait."""
-        self._waiting[case] = None
-        now = asyncio.get_running_loop().time()
-        # While looks wait as well, one turn in so many is theirs.
-        seconds = len(self._waiting) / self._limiter.rate_now * (YIELD_AFTER + 1) / YIELD_AFTER
-        if seconds >= LONG_WAIT and now >= self._said + SPACING:
-            self._said = now
-            asyncio.get_running_loop().call_soon(self._say)
+    async def turn(self, case: Case, rank: Rank) -> bool:
+        """Wait until the cancel of `case` is one of the next, or its order has ended; whether that took time.
+
+        Those of a smaller `rank` go first. `leave` has to follow, whatever happens.
+        """
+        self._in_line[case] = None
+        heappush(self._line, (rank, next(self._number), case))
+        self._let_in()
+        self._notice()
+        has_waited = False
+        while case in self._in_line and not case.chain.is_over:
+            has_waited = True
+            await case.news()
+            case.heed()
+        return has_waited
 
     def leave(self, case: Case) -> None:
-        """It was sent, or has become needless."""
-        self._waiting.pop(case, None)
+        """Its cancel was sent, or has become needless."""
+        if case in self._inside or case in self._in_line:
+            self._inside.pop(case, None)
+            self._in_line.pop(case, None)
+            self._let_in()
+
+    def _let_in(self) -> None:
+        room = max(LEAST_INSIDE, math.ceil(AHEAD * self._limiter.rate_now))
+        while self._line and (len(self._inside) < room or self._line[0][2] not in self._in_line):
+            _, _, case = heappop(self._line)
+            if case in self._in_line:
+                del self._in_line[case]
+                self._inside[case] = None
+                case.wake()
+        self._limiter.turns.cancels_in_a_row = self._in_a_row if self._in_line else YIELD_AFTER
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds until the last cancel goes out, if looks have all their turns."""
+        in_a_row = self._limiter.turns.cancels_in_a_row
+        return (len(self._inside) + len(self._in_line)) / self._limiter.rate_now * (in_a_row + 1) / in_a_row
+
+    def _notice(self) -> None:
+        now = self._loop.time()
+        if self._seconds >= LONG_WAIT and now >= self._says_again:
+            self._says_again = now + SPACING
+            self._agenda.at(now + GATHERING, self._say)
 
     def _say(self) -> None:
-        """After all that came in the same moment have been counted."""
-        seconds = len(self._waiting) / self._limiter.rate_now * (YIELD_AFTER + 1) / YIELD_AFTER
-        plain_logger().warning(
-            "{} cancels wait for the request limit; the last goes out in about {:.0f} s", len(self._waiting), seconds
-        )
+        if self._seconds >= LONG_WAIT:
+            plain_logger().warning(
+                "{} cancels wait for the request limit and are sent by deadline, then by hand-in; "
+                "the last goes out in about {:.0f} s",
+                *(len(self._inside) + len(self._in_line), self._seconds),
+            )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container
-from itertools import islice
+import math
+from collections.abc import Callable, Container, Iterable
 
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
@@ -15,7 +15,11 @@ Due = tuple[Case, str]
 
 
 class Dues:
-    """One entry for each case and order id. `kick` is set whenever there is something new to be read."""
+    """Cases of which a look is due, and looks that somebody waits for. `kick` is set whenever there is something new
+    to be read.
+
+    A case that a sweep is to meet is *swept*: it is not due, and will not be, until a page shows it or the sweep ends.
+    """
 
     def __init__(self, index: Index, agenda: Agenda, kick: asyncio.Event) -> None:
         self._index = index
@@ -25,10 +29,12 @@ class Dues:
         #: Seconds for which a case need not be read although its interval is over: a push route tells of it.
         self.audit_of: Callable[[Case], float] = lambda case: 0.0
         #: What a page of the list may show, what has to be asked by its id, and what somebody waits for.
-        self._listed: dict[Due, None] = {}
-        self._single: dict[Due, None] = {}
+        self._listed: dict[Case, None] = {}
+        self._single: dict[Case, None] = {}
         self._urgent: dict[Due, None] = {}
-        self._when_due = self._come_back  # bound once, for there is an appointment for each watch
+        #: Cases that were due and that the sweep is to meet, with the moment at which they were due last; its orders.
+        self._swept: dict[Case, float] = {}
+        self._missing: Container[str] = ()
 
     @property
     def is_urgent(self) -> bool:
@@ -47,8 +53,14 @@ class Dues:
 
     def first(self) -> Due | None:
         """The look to ask for by its id: the longest due of those that nothing else answers, or of all."""
-        urgent = [due for due in self._urgent if not due[0].is_listed]
-        return next(iter([*urgent, *islice(self._single, 1), *islice(self._urgent, 1), *islice(self._listed, 1)]), None)
+        for due in self._urgent:
+            if not due[0].is_listed:
+                return due
+        for case in self._single:
+            return case, case.chain.current.order_id
+        for due in self._urgent:
+            return due
+        return next(((case, case.chain.current.order_id) for case in self._listed), None)
 
     def keep_due(self, case: Case) -> None:
         """Let the case be due at its intervals for as long as it is live or audited; now, if its time has come.
@@ -57,10 +69,9 @@ class Dues:
         """
         if not (case.is_live or case.is_audited) or case not in self._index:
             return
-        now = self._loop.time()
         next_due = case.chain.seen_as_of + self._interval(case)
-        if next_due > now + HAIR:
-            self._appoint(case, next_due)
+        if next_due > self._loop.time() + HAIR:
+            self._appoint([case], next_due)
             return
         self.mark(case)
         if case.audits is not None:
@@ -70,50 +81,100 @@ class Dues:
         """The case is due now, if anything is to be learnt of it."""
         if not (case.is_live or case.is_audited):
             return
-        due = case, case.chain.current.order_id
-        (self._listed if case.is_listed else self._single)[due] = None
-        (self._single if case.is_listed else self._listed).pop(due, None)
+        if not case.is_listed:
+            self._listed.pop(case, None)
+            self._single[case] = None
+        elif case.chain.current.order_id in self._missing:
+            self._swept[case] = self._loop.time()
+            return
+        else:
+            self._single.pop(case, None)
+            self._listed[case] = None
         self._kick.set()
 
     def want(self, case: Case, order_id: str, since: float) -> None:
         """Somebody waits for a look at `order_id` from `since` on: it goes before the looks that are merely due."""
+        if since > self._loop.time():
+            self._agenda.at(since, self._want, case, order_id)
+            return
+        self._urgent[case, order_id] = None
+        self._kick.set()
 
-        def want() -> None:
-            self._urgent[case, order_id] = None
-            self._kick.set()
+    def _want(self, case: Case, order_id: str) -> None:
+        if self._is_wanted(case):
+            self.want(case, order_id, -math.inf)
 
-        if since <= self._loop.time():
-            want()
-        else:
-            self._agenda.at(since, want)
+    def _is_wanted(self, case: Case) -> bool:
+        """Whether anybody would hear the answer: an ended case whose result was told may be asked for all the same."""
+        return case.is_live or case.is_audited or case.is_heard
+
+    def sweep(self, missing: Container[str]) -> None:
+        """A sweep begins that is to meet every case of the list; what it met is taken from `missing` as it goes on."""
+        now = self._loop.time()
+        self._missing = missing
+        due, self._listed = self._listed, {}
+        self._swept |= dict.fromkeys(due, now)
 
     def cover(self, order_ids: Container[str]) -> None:
-        """A page is being asked for that may show these orders."""
-        for dues in (self._urgent, self._listed):
-            for due in [due for due in dues if due[1] in order_ids]:
-                self.asked(due)
+        """A page is being asked for that may show these orders: for now nobody has to ask for them by themselves."""
+        for due in [due for due in self._urgent if due[1] in order_ids]:
+            del self._urgent[due]
+
+    def shown(self, cases: Iterable[Case], as_of: float) -> None:
+        """A page that was asked for at `as_of` showed these cases: they are due again after their intervals."""
+        seen: list[Case] = []
+        for case in cases:
+            due_since = self._swept.pop(case, math.nan)
+            if due_since <= as_of:
+                seen.append(case)
+            elif due_since > as_of:  # the page is older than what it was due for
+                self.mark(case)
+        self._appoint_again(seen, as_of)
+
+    def swept(self) -> None:
+        """The sweep is over: what it did not meet is due."""
+        left, self._swept, self._missing = self._swept, {}, ()
+        for case in left:
+            self.mark(case)
+
+    def failed(self) -> None:
+        """A page went unanswered and the sweep was given up: what it did not meet is due again after its interval."""
+        left, self._swept, self._missing = self._swept, {}, ()
+        self._appoint_again(left, self._loop.time())
 
     def asked(self, due: Due) -> None:
         """A request that covers this look is being sent: it is due again after the order's interval."""
-        was_due = due in self._listed or due in self._single
-        for dues in (self._urgent, self._listed, self._single):
-            dues.pop(due, None)
-        if was_due:
-            self._appoint(due[0], self._loop.time() + self._interval(due[0]))
+        case, order_id = due
+        self._urgent.pop(due, None)
+        if case.chain.current.order_id == order_id and (case in self._listed or case in self._single):
+            self._listed.pop(case, None)
+            self._single.pop(case, None)
+            self._appoint_again([case], self._loop.time())
 
     def forget(self, case: Case) -> None:
         """Nothing of the case is due any more, unless somebody waits for it."""
-        for order_id in case.chain.ids:
-            self._listed.pop((case, order_id), None)
-            self._single.pop((case, order_id), None)
+        for dues in (self._listed, self._single, self._swept):
+            dues.pop(case, None)
+        if not self._is_wanted(case):
+            for order_id in case.chain.ids:
+                self._urgent.pop((case, order_id), None)
 
     def _interval(self, case: Case) -> float:
         return case.interval(at_least=self.audit_of(case))
 
-    def _appoint(self, case: Case, when: float) -> None:
-        case.due_at = when
-        self._agenda.at(when, self._when_due, case, when)
+    def _appoint_again(self, cases: Iterable[Case], since: float) -> None:
+        groups: dict[float, list[Case]] = {}
+        for case in cases:
+            groups.setdefault(self._interval(case), []).append(case)
+        for seconds, group in groups.items():
+            self._appoint(group, since + seconds)
 
-    def _come_back(self, case: Case, due_at: float) -> None:
-        if case.due_at == due_at:  # else it was appointed anew meanwhile
-            self.keep_due(case)
+    def _appoint(self, cases: list[Case], when: float) -> None:
+        for case in cases:
+            case.due_at = when
+        self._agenda.at(when, self._come_back, cases, when)
+
+    def _come_back(self, cases: list[Case], due_at: float) -> None:
+        for case in cases:
+            if case.due_at == due_at:  # else it was appointed anew meanwhile
+                self.keep_due(case)

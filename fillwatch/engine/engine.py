@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Iterable
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from fillwatch.brokers.base import Broker
-from fillwatch.core.config import AtTimeout, FillDetectionConfig, chosen
-from fillwatch.core.errors import EngineClosed, WatchConflict
+from fillwatch.core.config import AtTimeout, FillDetectionConfig
+from fillwatch.core.errors import EngineClosed
 from fillwatch.core.orders import Number, exact
 from fillwatch.core.positions import PositionsView
 from fillwatch.core.results import Amendment, ConsistencyResult, FillResult
-from fillwatch.engine.case import Wishes
 from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.office import Office
+from fillwatch.engine.resuming import left_open
 from fillwatch.engine.snapshot import EngineSnapshot
 from fillwatch.engine.trading import TradingDoor
 from fillwatch.engine.watch import OrderWatch
+from fillwatch.journal import Journal
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
 
 class FillDetectionEngine:
@@ -30,7 +35,9 @@ class FillDetectionEngine:
 
     `broker` is a `Broker` or an alpaca-py `TradingClient`; the engine closes it at the end. `on_discrepancy` is called
     (plain or async) with a `ConsistencyResult` when the broker's position stays different from ours. `rng`: for the
-    jitter of retries.
+    jitter of retries. `journal`: where everything that is learnt and told of the orders is written down, results before
+    they are handed out; None for nowhere. It is opened and closed by whoever made it, around the engine. `wall` gives
+    aware UTC time, for the journal alone: deadlines follow the loop's clock.
 
     Entering raises `KeysRefused` if the broker refuses the keys; a broker that does not answer is waited for while
     watching. Leaving touches no order: unfinished watches raise `EngineClosed`. An engine belongs to the event loop
@@ -44,11 +51,15 @@ class FillDetectionEngine:
         *,
         on_discrepancy: Hook | None = None,
         rng: random.Random | None = None,
+        journal: Journal | None = None,
+        wall: Callable[[], datetime] = _utc,
     ) -> None:
         self.broker = _adapted(broker)
         self._config = config or FillDetectionConfig()
         self._on_discrepancy = on_discrepancy
         self._rng = rng or random.Random()
+        self.journal = journal
+        self._wall = wall
         self._office: Office | None = None
         self._group = asyncio.TaskGroup()
         self._thread = 0
@@ -59,7 +70,9 @@ class FillDetectionEngine:
             raise RuntimeError("this engine was entered before; make a new one")
         self._thread = threading.get_ident()
         await self._group.__aenter__()
-        office = self._office = Office(self.broker, self._config, self._on_discrepancy, self._rng, self._group)
+        office = self._office = Office(
+            self.broker, self._config, self._on_discrepancy, self._rng, self._group, self.journal, self._wall
+        )
         opened = False
         try:
             await office.open()
@@ -96,20 +109,23 @@ class FillDetectionEngine:
         when the engine has ended, `RuntimeError` outside the engine's own event loop.
         """
         office = self._open_office()
-        known = self.broker.check_order_id(order_id)
-        if timeout_seconds is not None and not timeout_seconds > 0:
-            raise ValueError(f"timeout_seconds: {timeout_seconds!r} is not allowed; it must be greater than 0, or None")
-        wishes = Wishes(
-            timeout_seconds=timeout_seconds,
-            expected_price=None if expected_price is None else _price(expected_price),
-            at_timeout=chosen("at_timeout", at_timeout, AtTimeout),
+        return office.watch(
+            order_id, timeout_seconds=timeout_seconds, expected_price=expected_price, at_timeout=at_timeout
         )
-        case = office.live(known)
-        if case is None:
-            case = office.take_up(known, wishes)
-        elif case.wishes != wishes:
-            raise WatchConflict(f"{known} is watched already as {case.wishes}; release that watch first")
-        return OrderWatch(case, office.release, lambda case: self._open_office().look_at(case))
+
+    async def recover(self) -> tuple[OrderWatch, ...]:
+        """Take up every watch that the journal holds open, and return those that were; call it once after entering.
+
+        Each has what is left of its time by the wall clock, and goes to its final check if nothing is. One that was
+        told `UNRESOLVED` is done already, and looked at until its end is known, which comes as an amendment. Looks and
+        requests are counted anew; `elapsed_time` goes on from the first `watch()`. Orders
+        of trades are left to `SmartOrderExecutor.recover`, those that are watched already as they are: calling it
+        again does no harm. Without a journal there is nothing to recover. Raises `JournalError` when the journal
+        cannot be read, and as `watch` does.
+        """
+        self._open_office()
+        left = () if self.journal is None else await left_open(self.journal)
+        return self._open_office().resume(left) if left else ()
 
     async def monitor_order_fill(
         self,
@@ -197,13 +213,6 @@ class FillDetectionEngine:
         if self._left:
             raise EngineClosed("the engine was left")
         return office
-
-
-def _price(value: Number) -> Decimal:
-    price = exact(value, "expected_price")
-    if price <= 0:
-        raise ValueError(f"expected_price: {value!r} is not allowed; it must be greater than 0")
-    return price
 
 
 def _adapted(broker: object) -> Broker:

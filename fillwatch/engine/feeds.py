@@ -29,8 +29,9 @@ from fillwatch.logs import plain_logger
 GRACE = 1.0
 #: A feed that has to be audited more often than this, in seconds, spares no reads at all.
 RELIEF = 2.0
-#: Seconds between two audits by the list, for each page that it takes.
-SECONDS_PER_PAGE = 8.0
+#: A feed that broke spares no reads until it has stood so long, in seconds: what a bad connection loses besides would
+#: show too late.
+STEADY = 60.0
 #: Events after which everybody else has a turn, however many lie ready.
 BREATH = 64
 #: Seconds that a feed is given to close its connection.
@@ -52,9 +53,9 @@ class Feed:
         tape: TapeReader,
         agenda: Agenda,
         *,
-        pages: Callable[[], int],
+        sweep_spacing: Callable[[], float],
     ) -> None:
-        self._pages = pages
+        self._sweep_spacing = sweep_spacing
         self.exists = broker is not None
         self.meter = LossMeter()
         #: Events that came, so far.
@@ -68,6 +69,7 @@ class Feed:
         self._log = plain_logger()
         self._since = math.inf
         self._next_repair = -math.inf
+        self._unsteady_until = -math.inf
         self._early = Early()
         dues.audit_of = self.audit_interval
 
@@ -80,9 +82,16 @@ class Feed:
         """Whether whatever happens to the case will be told, unless it is lost."""
         return case.chain.seen_as_of >= self._since
 
-    def relieves(self, case: Case) -> bool:
-        """Whether reads of the case can wait: it is covered, by a feed that loses next to nothing."""
-        return self.covers(case) and self.meter.audit_interval >= RELIEF
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the feed spares reads of what it covers: it loses next to nothing and did not break lately."""
+        return self.meter.audit_interval >= RELIEF and self._loop.time() >= self._unsteady_until
+
+    @property
+    def relieves_since(self) -> float:
+        """Reads of a case can wait that was described at this moment or later: it is covered, by a feed that is
+        trusted. Infinite while there is none."""
+        return self._since if self.is_trusted else math.inf
 
     def audit_interval(self, case: Case) -> float:
         """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it.
@@ -92,7 +101,7 @@ class Feed:
         if not self.covers(case):
             return 0.0
         seconds = self.meter.audit_interval
-        return max(seconds, SECONDS_PER_PAGE * self._pages()) if seconds >= RELIEF else seconds
+        return max(seconds, self._sweep_spacing()) if self.is_trusted else min(seconds, RELIEF)
 
     def begin(self, case: Case) -> None:
         """A case was opened: what was told of its order shortly before is not forgotten."""
@@ -163,6 +172,7 @@ class Feed:
     def _fall(self) -> None:
         was_up, self._since = self.is_up, math.inf
         if was_up:
+            self._unsteady_until = self._loop.time() + STEADY
             self._repair()
 
     def _repair(self) -> None:

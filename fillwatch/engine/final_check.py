@@ -14,22 +14,34 @@ from fillwatch.core.results import FillResult
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.crowd import Crowd
+from fillwatch.engine.diary import Diary
 from fillwatch.engine.limiter import Priority, RateLimiter
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
+from fillwatch.engine.turns import Rank
+
+#: Seconds for which a look that others asked for is new enough to be the last one before a cancel that had to wait.
+FRESH = 10.0
 
 
 class FinalVerificationHandler:
     """The last look, the cancel, and the looks until the broker has confirmed an end."""
 
     def __init__(
-        self, broker: Broker, reader: Reader, agenda: Agenda, recovery: ErrorRecoveryManager, limiter: RateLimiter
+        self,
+        broker: Broker,
+        reader: Reader,
+        agenda: Agenda,
+        recovery: ErrorRecoveryManager,
+        limiter: RateLimiter,
+        diary: Diary | None = None,
     ) -> None:
-        self._crowd = Crowd(limiter)
+        self._crowd = Crowd(limiter, agenda, has_list=broker.caps.page_size > 0)
         self._broker = broker
         self._reader = reader
         self._agenda = agenda
         self._recovery = recovery
+        self._diary = diary
         self._loop = asyncio.get_running_loop()
 
     async def perform_final_check(self, order_id: str) -> FillResult | None:
@@ -45,23 +57,37 @@ class FinalVerificationHandler:
         return result if result.filled else None
 
     async def check(self, case: Case, purpose: CheckFor) -> Proof:
-        """Have the dialogue for `case`; the course is told of cancels on the way."""
+        """Have the dialogue for `case`; the course is told of cancels on the way.
+
+        When many cancels are wanted it waits for its turn first. A last look may then have been made for others: one
+        not older than `FRESH` seconds, and not from before the order's time was over, does for it too.
+        """
+        case.log.log("WARNING" if purpose is CheckFor.TIMEOUT else "INFO", "final check: {}", purpose.value)
+        due = min(case.terms().deadline, self._loop.time())
+        rank, since = (due, case.started), self._loop.time()
+        try:
+            if case.terms().at_timeout is AtTimeout.CANCEL and await self._crowd.turn(case, rank):
+                since = max(since, self._loop.time() - FRESH)
+            return Proof.OVER if case.chain.is_over else await self._discuss(case, rank, since)
+        finally:
+            self._crowd.leave(case)
+
+    async def _discuss(self, case: Case, rank: Rank, since: float) -> Proof:
         terms = case.terms()
         dialogue = final_check(
             case.chain,
-            now=self._loop.time(),
+            now=since,
             may_cancel=terms.at_timeout is AtTimeout.CANCEL,
             resolution=terms.resolution,
             first_cancel=case.course.first_cancel,
         )
-        case.log.log("WARNING" if purpose is CheckFor.TIMEOUT else "INFO", "final check: {}", purpose.value)
         question = next(dialogue)
         while True:
             match question:
                 case AskLook():
                     reply = await self._look(case, question)
                 case AskCancel():
-                    reply = await self._cancel(case, question.order_id, terms.resolution)
+                    reply = await self._cancel(case, question.order_id, rank, terms.resolution)
             try:
                 question = dialogue.send(reply)
             except StopIteration as end:
@@ -70,7 +96,9 @@ class FinalVerificationHandler:
 
     async def _look(self, case: Case, question: AskLook) -> Reply:
         """Wait for a look that is new enough, by whatever read brings it; no longer than the question says."""
-        chain = case.chain
+        chain, now = case.chain, self._loop.time()
+        if question.since < now and question.since <= chain.read_as_of and chain.current.order_id == question.order_id:
+            return Reply(now=now)
         case.ask(question.order_id, question.since)
         self._reader.dues.want(case, question.order_id, question.since)
         self._agenda.at(question.until, case.wake)
@@ -81,7 +109,7 @@ class FinalVerificationHandler:
             case.heed()
         return Reply(now=self._loop.time() + HAIR, look=case.answer)
 
-    async def _cancel(self, case: Case, order_id: str, resolution: float) -> Reply:
+    async def _cancel(self, case: Case, order_id: str, rank: Rank, resolution: float) -> Reply:
         """Send the cancel, with retries within the bound; none is sent once an end is known."""
         course, chain = case.course, case.chain
         sent: list[float] = []
@@ -99,21 +127,22 @@ class FinalVerificationHandler:
             course.cancel_accepted = course.cancel_accepted or _may_have_worked(answer)
             return answer
 
+        if self._diary is not None:
+            await self._diary.canceling(case, order_id)
         asked = self._loop.time()
-        self._crowd.enter(case)
-        try:
-            _, answer = await self._recovery.execute_with_retry(
-                cancel,
-                priority=Priority.CANCEL,
-                # Infinite before the first is sent: an order is not given up because many cancels go before its own.
-                deadline=lambda: max(course.first_cancel + resolution, asked + 1.0),
-                wanted=wanted,
-                log=case.log,
-            )
-        finally:
-            self._crowd.leave(case)
+        _, answer = await self._recovery.execute_with_retry(
+            cancel,
+            priority=Priority.CANCEL,
+            # Infinite before the first is sent: an order is not given up because many cancels go before its own.
+            deadline=lambda: max(course.first_cancel + resolution, asked + 1.0),
+            wanted=wanted,
+            log=case.log,
+            rank=rank,
+        )
         told = _FATES.get(type(answer), _fate)(answer)
         case.log.info("cancel: {}", told.value)
+        if self._diary is not None:
+            self._diary.canceled(case, order_id, told.value if sent else "not_sent")
         return Reply(now=self._loop.time(), cancel=told, sent_at=sent[0] if sent else None)
 
 

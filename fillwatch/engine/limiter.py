@@ -13,27 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
 
-from fillwatch.brokers.base import Quota
 from fillwatch.core.config import RateLimit
 from fillwatch.core.errors import EngineClosed
-from fillwatch.core.tokens import ENOUGH, Meter, Terms
-from fillwatch.engine.turns import Permit, Priority, Turns
+from fillwatch.core.tokens import ENOUGH
+from fillwatch.engine.allowance import Allowance
+from fillwatch.engine.turns import FIRST, Permit, Priority, Rank, Turns
 
 __all__ = ["Permit", "Priority", "RateLimiter"]
 
 #: Seconds between two cancels while standing still. They may pass although the broker has asked for silence: a cancel
 #: that comes too late costs money, one that is answered 429 costs nothing, and one a second adds little to the load.
 CANCEL_SPACING = 1.0
-#: Seconds of the first stand-still after a 429 that names no reset; doubled by each that follows, up to the longest.
-FIRST_STANDSTILL, LONGEST_STANDSTILL = 1.0, 60.0
 #: Requests that only cancels may have in flight.
 RESERVED_PLACES = 2
 
 
-class RateLimiter:
+class RateLimiter(Allowance):
     """Hands out permits at the pace of a `RateLimit`; it belongs to one event loop.
 
     `max_in_flight` permits at most are out at a time (None: as many as the burst allows). Of tokens and places some
@@ -50,187 +48,82 @@ class RateLimiter:
         largest: int = 1,
         start: float = 1.0,
     ) -> None:
-        self.rate = rate
+        super().__init__(rate, clock=clock, largest=largest, start=start)
         self.max_in_flight = max_in_flight
-        self.largest = largest
         #: Permits granted so far, those that came back unused not counted.
         self.granted = 0
         #: Permits that are out.
         self.in_flight = 0
-        self._clock = clock
-        self._start = start
-        self._started: Meter | None = None
-        self._quota: Quota | None = None
-        self._standstill = 0.0
+        #: Who waits, and whose turn it is.
+        self.turns = Turns()
         self._last_cancel = -math.inf
-        self._queue = Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def acquire(self, priority: Priority, tokens: int = 1) -> Permit:
+    async def acquire(self, priority: Priority, tokens: int = 1, rank: Rank = FIRST) -> Permit:
         """Wait for a permit of so many tokens, at most `largest`; end it with `release()`.
 
+        `rank`: those of a class with a smaller one go first, first come first served among equals.
         A caller cancelled meanwhile leaves no trace. Raises `EngineClosed` once the limiter is closed.
         """
-        permit = self.try_acquire(priority, tokens)
-        if permit is not None:
+        before = self._has_before(priority, rank)
+        if not before and (permit := self._at_once(priority, tokens)) is not None:
             return permit
-        first = not self._queue.has_before(priority)
-        future = self._queue.append(priority, tokens, asyncio.get_running_loop().create_future())
-        if first:
+        future = self.turns.append(priority, tokens, asyncio.get_running_loop().create_future(), rank)
+        if not before:
             self._serve()
         try:
             return await future
         except asyncio.CancelledError:
             if future.cancelled():
-                self._queue.forget()
-                if not self._queue.waiting:
-                    self._rearm(math.inf)
+                self.turns.forget()
+                self._serve()  # the next one may want less
             elif future.exception() is None:
                 future.result().give_back()
             raise
 
-    def try_acquire(self, priority: Priority, tokens: int = 1) -> Permit | None:
+    def try_acquire(self, priority: Priority, tokens: int = 1, rank: Rank = FIRST) -> Permit | None:
         """A permit if one can be had at once and without passing anybody. Raises `EngineClosed` when closed."""
-        if self._closed:
-            raise EngineClosed("the rate limiter is closed: no request is sent any more")
-        now = self._now()
-        if self._queue.has_before(priority) or self._seconds_until(priority, tokens, now) > ENOUGH:
-            return None
-        return self._grant(priority, tokens, now)
+        return None if self._has_before(priority, rank) else self._at_once(priority, tokens)
 
-    @asynccontextmanager
-    async def permit(self, priority: Priority) -> AsyncIterator[Permit]:
+    def permit(self, priority: Priority) -> Turn:
         """`async with limiter.permit(priority):` acquires, and releases at the end."""
-        permit = await self.acquire(priority)
-        try:
-            yield permit
-        finally:
-            permit.release()
-
-    def observe(self, quota: Quota) -> None:
-        """Follow what the broker says of our allowance, down and never above the `RateLimit`.
-
-        A smaller limit makes a smaller grant. A `remaining` too small for what we would send until the reset is spread
-        over that time; none remaining means standing still until then. A quota older than the last one is ignored.
-        """
-        if self._quota is not None and (quota.as_of < self._quota.as_of or quota == self._quota):
-            return
-        self._quota = quota
-        now = self._now()
-        self._refit(now)
-        if quota.remaining is not None and quota.reset_in is not None:
-            until = quota.as_of + min(quota.reset_in, self._longest)
-            if until > now:
-                self._meter.follow(quota.remaining, until, now)
-        elif quota.remaining == 0:
-            self.stand_still(None)
-        self._serve()
-
-    def stand_still(self, reset_in: float | None) -> None:
-        """The broker answered 429: nothing but spaced cancels for `reset_in` seconds.
-
-        None (or no positive number): 1 s, doubled by each further 429 up to 60 s, until `succeeded()`.
-        """
-        now, meter = self._now(), self._meter
-        if reset_in is not None and reset_in > 0:
-            meter.stand_still(now + min(reset_in, self._longest), now)
-        elif now >= meter.still_until:  # the answers to what was sent before a stand-still say nothing new
-            self._standstill = min(LONGEST_STANDSTILL, 2 * self._standstill or FIRST_STANDSTILL)
-            meter.stand_still(now + self._standstill, now)
-        self._serve()
-
-    def succeeded(self) -> None:
-        """The broker answered properly: the next stand-still without a reset is a short one again."""
-        if not self.is_standing_still:
-            self._standstill = 0.0
-
-    def reconfigure(self, rate: RateLimit) -> None:
-        """Go on with another limit, at once; who waits keeps his place."""
-        self.rate = rate
-        self._refit(self._now())
-        self._serve()
+        return Turn(self, priority)
 
     def close(self) -> None:
         """Wake everybody who waits with `EngineClosed`. Permits that are out may still be released."""
         self._closed = True
-        self._queue.fail("the rate limiter was closed while waiting for a permit")
+        self.turns.fail("the rate limiter was closed while waiting for a permit")
         self._rearm(math.inf)
-
-    @property
-    def level(self) -> float:
-        """Tokens that lie ready now."""
-        return self._meter.level(self._now())
 
     @property
     def waiting(self) -> int:
         """Callers that wait for a permit."""
-        return self._queue.waiting
+        return self.turns.waiting
 
-    @property
-    def rate_now(self) -> float:
-        """Tokens a second that flow in as a rule."""
-        return self._meter.terms.rate
+    def _has_before(self, priority: Priority, rank: Rank) -> bool:
+        if self._closed:
+            raise EngineClosed("the rate limiter is closed: no request is sent any more")
+        return self.turns.has_before(priority, rank)
 
-    @property
-    def beyond_reserve(self) -> float:
-        """Tokens that lie ready for those who must leave the reserve."""
-        return max(0.0, self.level - self._meter.terms.reserve)
-
-    def seconds_until_beyond_reserve(self, tokens: float) -> float:
-        """Seconds until so many lie ready beyond the reserve; infinite when requests have to end first."""
-        return self._meter.seconds_until(tokens + self._meter.terms.reserve, self._now())
-
-    def seconds_until_ample(self) -> float:
-        """Seconds until a token can be spent without regret; infinite when requests have to end first."""
+    def _at_once(self, priority: Priority, tokens: int) -> Permit | None:
         now = self._now()
-        return max(self._meter.seconds_until_ample(now), self._meter.still_until - now)
-
-    @property
-    def is_standing_still(self) -> bool:
-        """Whether only cancels pass."""
-        return self._now() < self._meter.still_until
-
-    @property
-    def standing_still_until(self) -> float | None:
-        """The clock's reading at which a present stand-still ends; None when there is none."""
-        return self._meter.still_until if self.is_standing_still else None
-
-    @property
-    def _meter(self) -> Meter:
-        if self._started is None:
-            self._started = Meter(self._terms(self.rate.granted), self._now(), start=self._start)
-        return self._started
-
-    @property
-    def _longest(self) -> float:
-        """The seconds to which a broker's reset is cut down: a stray header must not silence us for good."""
-        return max(self.rate.window_seconds, LONGEST_STANDSTILL)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time() if self._clock is None else self._clock()
-
-    def _refit(self, now: float) -> None:
-        limit = self.rate.limit
-        if self._quota is not None and self._quota.limit is not None:
-            limit = min(limit, self._quota.limit)
-        self._meter.refit(self._terms(limit * self.rate.share), now)
-
-    def _terms(self, granted: float) -> Terms:
-        return Terms.of(granted, self.rate.window_seconds, self.largest)
+        return None if self._seconds_until(priority, tokens, now) > ENOUGH else self._grant(priority, tokens, now)
 
     def _kept_from(self, priority: Priority) -> float:
         """Tokens that must stay behind. The first requests of all need not wait until a reserve has gathered."""
-        if priority is Priority.CANCEL or self.granted < self._start or self._queue.yields_to(priority):
+        if priority is Priority.CANCEL or self.granted < self._start or self.turns.yields_to(priority):
             return 0.0
         return self._meter.terms.reserve
 
     def _seconds_until(self, priority: Priority, tokens: int, now: float) -> float:
         """Seconds until so many requests of this class may go if nothing ends before; never less for a lower class."""
         meter, is_cancel = self._meter, priority is Priority.CANCEL
-        if self._is_crowded(priority):
+        if self.max_in_flight is not None and self._is_crowded(priority):
             return math.inf
         seconds = meter.seconds_until(tokens + self._kept_from(priority), now)
+        if meter.still_until <= now:
+            return seconds
         gate = min(meter.still_until, self._last_cancel + CANCEL_SPACING) if is_cancel else meter.still_until
         return max(seconds, gate - now)
 
@@ -245,7 +138,7 @@ class RateLimiter:
         self._meter.take(now, tokens)
         self.granted += 1
         self.in_flight += 1
-        self._queue.served(priority)
+        self.turns.served(priority)
         if priority is Priority.CANCEL:
             self._last_cancel = now
         return Permit(tokens, self._ended)
@@ -254,19 +147,28 @@ class RateLimiter:
         self._meter.end(self._now(), tokens, refund=refund)
         self.in_flight -= 1
         self.granted -= refund > 0
-        self._serve()
+        # While the timer runs the next one waits for time to pass, which room does not hasten: only a token does.
+        if self._timer is None or refund:
+            self._serve()
 
     def _serve(self) -> None:
         """Grant what can be granted and set the one timer for the next."""
         now = self._now()
-        while (turn := self._queue.turn(self._may_have_a_turn)) is not None:
+        while (turn := self.turns.turn(self._may_have_a_turn)) is not None:
             priority, tokens = turn
             seconds = self._seconds_until(priority, tokens, now)
             if seconds > ENOUGH:
                 self._rearm(seconds)
                 return
-            self._queue.pop(priority).set_result(self._grant(priority, tokens, now))
+            self.turns.pop(priority).set_result(self._grant(priority, tokens, now))
         self._rearm(math.inf)
+
+    def _changed(self) -> None:
+        self._serve()
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._serve()
 
     def _may_have_a_turn(self, priority: Priority) -> bool:
         return not self.is_standing_still and not self._is_crowded(priority)
@@ -277,4 +179,25 @@ class RateLimiter:
             self._timer = None
         if seconds < math.inf:
             # Not sooner than in a microsecond: the loop's clock has to move, or the timer would go off for ever.
-            self._timer = asyncio.get_running_loop().call_later(max(seconds, 1e-6), self._serve)
+            self._timer = asyncio.get_running_loop().call_later(max(seconds, 1e-6), self._time_has_come)
+
+
+class Turn:
+    """One permit as a context. A class of its own, since a generator costs as much as the permit does."""
+
+    __slots__ = ("_limiter", "_permit", "_priority")
+
+    def __init__(self, limiter: RateLimiter, priority: Priority) -> None:
+        self._limiter = limiter
+        self._priority = priority
+        self._permit: Permit | None = None
+
+    async def __aenter__(self) -> Permit:
+        self._permit = permit = await self._limiter.acquire(self._priority)
+        return permit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._permit is not None:
+            self._permit.release()

@@ -8,6 +8,7 @@ import math
 from fillwatch.brokers.base import Broker, Listing
 from fillwatch.core.evidence import Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot
+from fillwatch.core.quick import maker
 from fillwatch.core.schedule import STRAYS, YOUNG
 from fillwatch.engine.case import Case
 from fillwatch.engine.dues import Dues
@@ -18,6 +19,10 @@ from fillwatch.logs import plain_logger
 
 #: Seconds for which a page is awaited before the same one is asked for again.
 PATIENCE = 1.0
+#: Rows that bring news, about a millisecond of them, after which everybody else has a turn; so with other long walks.
+BREATH = 32
+
+_seen = maker(Seen)
 
 
 class ListReader:
@@ -57,42 +62,62 @@ class ListReader:
         """One page, as one request on the wire: the next one of the sweep, or the first of a new one."""
         if self._sweep is None:
             self._sweep = Sweep.over(self._searchable())
+            self._dues.sweep(self._sweep.missing)
         sweep = self._sweep
         self._dues.cover(sweep.missing)
-        covered = {case: None for order_id in sweep.missing for case in self._index.of(order_id)}
         self._asked = asked = self._loop.time()
         page = await self._broker.list(after=sweep.after, until=sweep.until)
+        if isinstance(page, Unanswered):
+            await self._give_up(sweep, page)
+        else:
+            await self._absorb(sweep, page)
         if self._asked == asked:
             self._asked = -math.inf
-        if isinstance(page, Unanswered):
-            self._sweep = None if self._sweep is sweep else self._sweep
-            for case in covered:
-                case.unanswered(page)
-        else:
-            self._absorb(sweep, page)
         return page
 
-    def _absorb(self, sweep: Sweep, page: Listing) -> None:
+    async def _give_up(self, sweep: Sweep, page: Unanswered) -> None:
+        if self._sweep is sweep:
+            self._sweep = None
+            self._dues.failed()
+        for number, order_id in enumerate([*sweep.missing], start=1):
+            for case in self._index.of(order_id):
+                case.unanswered(page)
+            if number % (BREATH * BREATH) == 0:
+                await asyncio.sleep(0)
+
+    async def _absorb(self, sweep: Sweep, page: Listing) -> None:
         again: list[tuple[Case, OrderSnapshot]] = []
+        shown: list[Case] = []
+        news, as_of = 0, page.as_of
         for order in reversed(page.orders):  # the replaced one before its successor, which nobody knows before it
             for case in self._index.of(order.order_id):
+                shown.append(case)
                 was_stray, case.is_stray = case.is_stray, False
                 case.api_calls += 1
-                if case.see_again(order, Route.LIST, page.as_of):
+                if case.see_again(order, Route.LIST, as_of):
                     again.append((case, order))
                 else:
-                    case.absorb(Seen(order=order, route=Route.LIST, as_of=page.as_of), self._loop.time())
+                    case.absorb(_seen(order=order, route=Route.LIST, as_of=as_of), self._loop.time())
+                    news += 1
                 if was_stray:
                     self._dues.forget(case)
                     self._dues.keep_due(case)
                 self._tape.begin(order)
-        self._often.debug("page: {} orders, {} as before", lambda: len(page.orders), lambda: _told(again, page.as_of))
-        if sweep is not self._sweep:
-            return
-        if sweep.take(page):
+            if news >= BREATH:
+                news = 0
+                await asyncio.sleep(0)
+        self._often.debug("page: {} orders, {} as before", lambda: len(page.orders), lambda: _told(again, as_of))
+        self._take(sweep, page, shown)
+
+    def _take(self, sweep: Sweep, page: Listing, shown: list[Case]) -> None:
+        """The whole page was absorbed: go on to the next one, or judge what the sweep did not meet."""
+        goes_on = sweep is not self._sweep or sweep.take(page)  # a page of a sweep that was given up proves nothing
+        self._dues.shown(shown, page.as_of)
+        if goes_on:
             return
         self._sweep, self.pages = None, max(1, sweep.pages)
         self._lose(sweep)
+        self._dues.swept()
 
     def _lose(self, sweep: Sweep) -> None:
         """What a sweep did not meet is asked by its id; if it was complete, absence is evidence."""
@@ -106,13 +131,12 @@ class ListReader:
 
     def _searchable(self) -> list[Case]:
         """The cases a sweep is to meet: those the list shows, and the others too when they have become many."""
-        cases = {case: None for case in self._index if case.is_live or case.is_audited}
-        strays = [case for case in cases if case.is_stray]
+        strays = self._index.strays
         if len(strays) > STRAYS:
-            for case in strays:
+            for case in [*strays]:
                 case.is_stray = False
                 self._dues.mark(case)
-        return [case for case in cases if not case.is_stray]
+        return [*self._index.live, *self._index.audited]
 
 
 def _told(again: list[tuple[Case, OrderSnapshot]], as_of: float) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fillwatch.core.course import CheckFor, FinalCheck, Finish, Wait, Wants
 from fillwatch.core.errors import EngineClosed
 from fillwatch.core.finality import Proof
-from fillwatch.core.results import ConsistencyResult, FillResult
+from fillwatch.core.results import ConsistencyResult
 from fillwatch.core.schedule import audit_interval
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
@@ -18,6 +18,7 @@ from fillwatch.engine.consistency import StateConsistencyValidator
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.outcomes import Outcomes
 from fillwatch.engine.reader import Reader
+from fillwatch.engine.report import is_complete
 
 #: Seconds before something that an ended order still lacks is asked for again; doubled each time, at most the longest.
 FIRST_WANT, LONGEST_WANT = 0.5, 4.0
@@ -43,14 +44,19 @@ class Desk:
 
 
 async def follow(case: Case, desk: Desk, ended: Callable[[Case], object]) -> None:
-    """One order's task: to its result, and on until what it was is known; `ended` is called at its end.
+    """One order's task: to its result, and on until what it was is known; `ended` is called at its end. A case that
+    was told its result by an earlier process begins with what comes after that.
 
     Nothing but this coroutine stands between the task and what it waits for: a hundred thousand tasks wait here.
     """
-    wants = _Wanting(case, desk)
     try:
+        if case.told is not None:  # in an earlier process
+            await _audit(case, desk)
+            return
+        wants = _Wanting(case, desk)
         while not isinstance(step := wants.next_step(), Finish):
             if step is None:
+                case.asleep_until = wants.armed
                 await case.news()
                 case.heed()
             else:
@@ -67,9 +73,9 @@ async def follow(case: Case, desk: Desk, ended: Callable[[Case], object]) -> Non
 
 async def _finish(case: Case, desk: Desk, finish: Finish) -> None:
     """Tell the result, compare the position, and audit the order if it has no end yet."""
-    result = desk.outcomes.settle(case, finish)
+    result = await desk.outcomes.settle(case, finish)
     desk.reader.dues.forget(case)
-    complete = _is_complete(result)
+    complete = is_complete(result)
     if not complete:
         case.audits = 0
         desk.reader.dues.keep_due(case)
@@ -102,8 +108,8 @@ async def _audit(case: Case, desk: Desk) -> None:
         wanted = None
         if case.chain.is_over:
             desk.outcomes.amend(case)
-            if case.told is not None and _is_complete(case.told):
-                case.audits = None
+            if case.told is not None and is_complete(case.told):
+                desk.outcomes.found_out(case)
                 return
             wanted = Wants.TAPE if desk.reader.tape.exists else Wants.LOOK
         wants.arm(Wait(until=loop.time() + audit_interval(case.audits or 0), wants=wanted))
@@ -111,23 +117,17 @@ async def _audit(case: Case, desk: Desk) -> None:
         case.heed()
 
 
-def _is_complete(result: FillResult) -> bool:
-    """Whether nothing is left to be learnt: an end, its quantity, and the price of what was executed."""
-    if not result.outcome.is_end or result.fill_quantity is None:
-        return False
-    return not result.fill_quantity or result.fill_price is not None
-
-
 class _Wanting:
     """Waits for news of a case, and asks the reader, at growing intervals, for what would settle it."""
 
-    __slots__ = ("_armed", "_case", "_desk", "_longest", "_next", "_pause")
+    __slots__ = ("_case", "_desk", "_longest", "_next", "_pause", "armed")
 
     def __init__(self, case: Case, desk: Desk, longest: float = LONGEST_WANT) -> None:
         self._longest = longest
         self._case = case
         self._desk = desk
-        self._armed = math.inf
+        #: When there will be news at the latest, whatever happens.
+        self.armed = math.inf
         self._next = -math.inf
         self._pause = FIRST_WANT
 
@@ -150,8 +150,8 @@ class _Wanting:
                 self._next = now + self._pause
                 self._pause = min(2.0 * self._pause, self._longest)
             until = min(until, self._next)
-        if until < self._armed or self._armed <= now:
-            self._armed = until
+        if until < self.armed or self.armed <= now:
+            self.armed = until
             if until < math.inf:
                 self._desk.agenda.at(until, Case.wake, self._case)
 

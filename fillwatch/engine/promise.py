@@ -16,8 +16,8 @@ class Promise(Generic[T]):
 
     __slots__ = ("_error", "_future", "_loop", "_value")
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._value: T | None = None
         self._error: BaseException | None = None
         self._future: asyncio.Future[T] | None = None

@@ -14,11 +14,14 @@ from fillwatch.brokers.push import Pushes
 from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Look, Seen, Unanswered
 from fillwatch.core.positions import PositionBook
-from fillwatch.core.schedule import Outlook, Read, cheapest, is_leftover, tape_period
+from fillwatch.core.schedule import Outlook, Read, cheapest, is_leftover
 from fillwatch.engine.agenda import HAIR, Agenda
+from fillwatch.engine.audits import Audits
+from fillwatch.engine.beat import Beat
 from fillwatch.engine.case import Case
 from fillwatch.engine.census import Counter
 from fillwatch.engine.dues import Due, Dues
+from fillwatch.engine.ends import EndsReader
 from fillwatch.engine.feeds import Feed
 from fillwatch.engine.index import Index
 from fillwatch.engine.limiter import Priority
@@ -31,14 +34,6 @@ from fillwatch.logs import plain_logger
 LEAST_REST, LONGEST_REST = 0.01, 0.5
 #: Looks by id that go unanswered, one after the other, before the list is tried instead.
 IN_VAIN = 2
-#: Tokens that they leave for reads that somebody needs.
-KEPT_BACK = 2.5
-#: Reads that nobody needs are so many times further apart than tokens come, unless tokens abound.
-PACE = 1.1
-#: Seconds between two reads while news is likely: what was saved lasts the better part of a second at that.
-HOT_PACE = 0.1
-#: Seconds between two reads of the tape that nobody asked for: for late facts, and to audit a feed that stands.
-LATE_FACTS, FEED_AUDIT = 20.0, 10.0
 
 Answer = Look | Listing | Fills | None
 
@@ -57,12 +52,16 @@ class Reader:
         self.dues = Dues(self.index, agenda, self._kick)
         self.tape = TapeReader(broker, self.index, book, self._kick)
         self.list = ListReader(broker, self.index, self.dues, self.tape)
+        self._ends = EndsReader(broker, self.index)
+        self._audits = Audits(self.index, self.list, self.tape, self._ends, page_size=broker.caps.page_size)
         pushes = broker if broker.caps.stream and isinstance(broker, Pushes) else None
-        self.feed = Feed(pushes, self.index, self.dues, self.tape, agenda, pages=lambda: self.list.pages)
-        self._counter = Counter(self.index, self.feed.relieves)
+        self.feed = Feed(
+            pushes, self.index, self.dues, self.tape, agenda, sweep_spacing=lambda: self._audits.sweep_spacing
+        )
+        self._counter = Counter(self.index, lambda: self.feed.relieves_since)
         self._last = Read.NOTHING
         self._in_vain = 0
-        self._paced_at = -math.inf
+        self._beat = Beat(wire.limiter)
         self._chosen: list[Read] = []
         self._reading = 0
         self._asking: set[Priority] = set()
@@ -70,13 +69,14 @@ class Reader:
     def add(self, case: Case) -> None:
         """Look at this case from now on, first at once."""
         self.index.add(case.order_id, case)
+        case.tape_since = self.tape.read_to
         self.feed.begin(case)
         self.dues.keep_due(case)
 
     def follow(self, case: Case) -> None:
         """The order was replaced: what is told of its successors is told of it."""
         if sum(self.index.add(order_id, case) for order_id in case.chain.ids):
-            case.indexed_at = self._loop.time()
+            case.tape_since = max(case.tape_since, self.tape.read_to)
             self.dues.forget(case)
             self.dues.keep_due(case)
 
@@ -94,27 +94,19 @@ class Reader:
         """Until something becomes due, or the tape's turn comes, or a token can be spent with orders to look at."""
         pause = None
         if Priority.POLL not in self._asking:
-            pause = self._tape_wait()
-            if self._counter.census().exposed:
-                turn = self._tape_in()
-                pause = min(pause, LONGEST_REST, self._spare_in() if turn == math.inf else max(turn, LEAST_REST))
+            pause = self._audits.due_in(feed_is_up=self.feed.is_up)
+            exposed, turn = self._counter.census().exposed, self._audits.turn_in(self._wire.limiter.rate_now)
+            if exposed and turn < math.inf:
+                pause = min(pause, LONGEST_REST, max(turn, LEAST_REST))
+            elif exposed:
+                pause = min(pause, LONGEST_REST, self._spare_in())
+            elif self.dues.listed or self.dues.single:
+                pause = min(pause, self._beat.look_in or math.inf)  # if it could go now, something else is awaited
         try:
             async with asyncio.timeout(None if pause is None else max(pause, LEAST_REST)):
                 await self._kick.wait()
         except TimeoutError:
             pass
-
-    def _tape_wait(self) -> float:
-        """Seconds until the tape is due for late facts (busts, corrections), which no look at a live order shows."""
-        if not self.tape.is_ready or not self.index:
-            return math.inf
-        return (FEED_AUDIT if self.feed.is_up else LATE_FACTS) - self.tape.age
-
-    def _tape_in(self) -> float:
-        """Seconds until the tape's turn comes while the list is so long that it hides fills."""
-        if not self.tape.is_ready or self.list.pages < 2:
-            return math.inf
-        return tape_period(self._wire.limiter.rate_now, self.list.pages) - self.tape.age
 
     def _ask(self, group: asyncio.TaskGroup, priority: Priority) -> None:
         if priority not in self._asking:
@@ -134,8 +126,8 @@ class Reader:
                 self._agenda.at(self._loop.time() + LEAST_REST, self._kick.set)
                 return False
             self._last = choice
-            if choice is not Read.TAPE:
-                self._paced_at = self._loop.time()
+            if choice not in (Read.TAPE, Read.ENDS):
+                self._beat.struck()
             self._chosen.append(choice)
             return True
 
@@ -159,34 +151,32 @@ class Reader:
         return not self._chosen and self._spare_in() <= HAIR
 
     def _spare_in(self) -> float:
-        """Seconds until a token is well spent: tokens abound, or a read is in pace, or news is likely.
-
-        The pace is a little slower than tokens flow in, so that their level recovers.
-        """
+        """Seconds until a token is well spent: tokens abound, or the beat comes, or news is likely."""
         if self._reading:
             return math.inf  # its end is news
-        limiter = self._wire.limiter
-        if self._counter.census().hot:
-            return self._paced_at + HOT_PACE - self._loop.time()
-        pace = self._paced_at + PACE / limiter.rate_now - self._loop.time()
-        return min(limiter.seconds_until_ample(), max(pace, limiter.seconds_until_beyond_reserve(KEPT_BACK)))
+        if self._counter.census().hot and not self.dues.listed:
+            return self._beat.hot_in
+        return self._beat.look_in
 
     def _choose(self, tokens: float, *, spare: bool) -> Read:
-        census, tape_in = self._counter.census(), self._tape_in()
+        census, tape_in = self._counter.census(), self._audits.turn_in(self._wire.limiter.rate_now)
         return cheapest(
             Outlook(
                 due=self.dues.listed,
                 strays=self.dues.single,
                 shown=census.live + census.audited,
                 exposed=census.exposed,
-                pages=self.list.pages,
+                pages=self._audits.pages,
                 lists=self.list.exists,
                 sweeping=self.list.is_sweeping,
                 paging=self.list.is_paging or Read.PAGE in self._chosen,
                 tape=self.tape.is_ready and Read.TAPE not in self._chosen,
-                tape_wanted=self.tape.is_wanted or self._tape_wait() <= 0,
+                tape_wanted=self.tape.is_wanted,
+                audit_due=self._audits.due_in(feed_is_up=self.feed.is_up) <= 0,
                 tape_due=tape_in <= HAIR,
+                ends=self._audits.ends_may_go and Read.ENDS not in self._chosen,
                 leftover=is_leftover(tokens, self._wire.limiter.rate_now, tape_in),
+                beat=self._beat.look_in <= HAIR,
                 urgent=self.dues.is_urgent,
                 in_vain=self._in_vain >= IN_VAIN,
                 spare=spare,
@@ -207,6 +197,8 @@ class Reader:
                 return await self.list.read()
             case Read.TAPE:
                 return await self.tape.read()
+            case Read.ENDS:
+                return await self._ends.read()
 
     async def _look(self) -> Answer:
         due = self._next_by_id()

@@ -15,6 +15,7 @@ import backoff
 from fillwatch.brokers.base import Operation, Refused
 from fillwatch.core.errors import AmbiguousError, BrokerError, Failure, RateLimited, TransientError, classify
 from fillwatch.engine.limiter import Priority
+from fillwatch.engine.turns import FIRST, Rank
 from fillwatch.engine.wire import Wire
 from fillwatch.logs import plain_logger
 
@@ -57,6 +58,7 @@ class ErrorRecoveryManager:
         on_sent: Callable[[float], None] | None = None,
         wanted: Callable[[], bool] | None = None,
         log: Logger | None = None,
+        rank: Rank = FIRST,
     ) -> tuple[bool, T | BaseException | None]:
         """`(True, answer)`, or `(False, error)` with the last error when retrying is over or of no use.
 
@@ -64,16 +66,16 @@ class ErrorRecoveryManager:
         `Unknown`); a refusal and any other permanent error end it at once. `max_retries` come after the first attempt
         (None: as constructed). `deadline` is a reading of the loop's clock, or a function that gives it before each
         attempt: nothing is sent and no wait ends after it, but an answer on its way is waited for. `wanted` is asked
-        before each attempt is sent; once it says no, it is `(True, None)`. After a rate-limited attempt the next one
-        waits for the broker's reset at least. Cancellation passes through. Raises `EngineClosed` when the engine has
-        ended.
+        before each attempt is sent; once it says no, it is `(True, None)`. `rank`: a smaller one goes first within its
+        class. After a rate-limited attempt the next one waits for the broker's reset at least. Cancellation passes
+        through. Raises `EngineClosed` when the engine has ended.
         """
         retries = self.max_retries if max_retries is None else max_retries
         log = log or plain_logger()
         now = asyncio.get_running_loop().time
         until = deadline if callable(deadline) else lambda: deadline
         for attempt in range(retries + 1):
-            answer, error = await self._attempt(operation, priority, until(), on_sent, wanted)
+            answer, error = await self._attempt(operation, priority, rank, until(), on_sent, wanted)
             if error is None:
                 return True, answer
             if isinstance(answer, Refused) or not self._is_retryable_error(error):
@@ -94,6 +96,7 @@ class ErrorRecoveryManager:
         self,
         operation: Callable[[], Awaitable[T]],
         priority: Priority,
+        rank: Rank,
         deadline: float,
         on_sent: Callable[[float], None] | None,
         wanted: Callable[[], bool] | None,
@@ -104,7 +107,7 @@ class ErrorRecoveryManager:
         if self._wire is None:
             answer, error = await _unwired(operation, on_sent)
         else:
-            answer, error = await _wired(self._wire, operation, priority, deadline, on_sent, wanted or _always)
+            answer, error = await _wired(self._wire, operation, priority, rank, deadline, on_sent, wanted or _always)
         carried = getattr(answer, "error", None)
         return answer, carried if isinstance(carried, BaseException) else error
 
@@ -153,6 +156,7 @@ async def _wired(
     wire: Wire,
     operation: Callable[[], Awaitable[T]],
     priority: Priority,
+    rank: Rank,
     deadline: float,
     on_sent: Callable[[float], None] | None,
     wanted: Callable[[], bool],
@@ -166,7 +170,7 @@ async def _wired(
                     on_sent(at)
 
             kind = _KINDS[priority]
-            return await wire.ask_if(wanted, priority, operation, on_sent=sent, operation=kind), None
+            return await wire.ask_if(wanted, priority, operation, on_sent=sent, operation=kind, rank=rank), None
     except BrokerError as error:
         return None, error
     except TimeoutError:

@@ -53,6 +53,13 @@ def fill_result(case: Case, finish: Finish, *, slippage_limit: Decimal | None) -
     )
 
 
+def is_complete(result: FillResult) -> bool:
+    """Whether nothing is left to be learnt: an end, its quantity, and the price of what was executed."""
+    if not result.outcome.is_end or result.fill_quantity is None:
+        return False
+    return not result.fill_quantity or result.fill_price is not None
+
+
 def amendment(case: Case, told: FillResult, today: FillResult) -> Amendment | None:
     """What has changed since `told`, None if it is nothing that a caller would act on."""
     kind = _kind(case, told, today)

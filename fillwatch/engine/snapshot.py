@@ -34,6 +34,8 @@ class EngineSnapshot:
 
     `feed_is_up`: whether the broker's push route stands, None if there is none; `feed_loss`: the share of fills that it
     failed to tell of late, 0 to 1. `counts`: results by outcome, `requests`, `events` and `amendments`.
+    `journal_problem`: why facts cannot be written down at present, in words, None when they can or there is no journal;
+    `journal_lost`: how many were given up.
     """
 
     watches: tuple[WatchSnapshot, ...]
@@ -43,3 +45,5 @@ class EngineSnapshot:
     feed_is_up: bool | None
     feed_loss: float | None
     counts: Mapping[str, int]
+    journal_problem: str | None = None
+    journal_lost: int = 0

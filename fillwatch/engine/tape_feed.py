@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +18,9 @@ from fillwatch.engine.index import Index
 
 #: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
 OVERLAP = timedelta(seconds=5)
+#: A read for somebody's sake begins so many rows back, if that is earlier: they fit in its page, and rows which came
+#: later still are met for nothing.
+ROWS_AGAIN = 50
 #: Seconds for which a page is awaited before the same one is asked for again.
 PATIENCE = 1.0
 #: What happened in the first seconds of an order must not fall between it and a broker's clock.
@@ -33,6 +37,9 @@ class TapeFeed:
         self.began: float | None = None
         #: Counts the times it was taken back; what was asked before that moves the cursor no more.
         self.generation = 0
+        #: The newest rows, and since when somebody has wanted them to be read again.
+        self._latest: dict[str, datetime] = {}
+        self._wanted_again = -math.inf
 
     def reach_back(self, to: datetime | None) -> None:
         """The tape is needed from this time on; one that began later is read again from there."""
@@ -46,10 +53,14 @@ class TapeFeed:
 
     def back_to(self, moment: datetime | None) -> None:
         """Read again what has happened since `moment`: when it was read, nobody knew what it concerned."""
-        if moment is not None and self.newest is not None:
-            self.newest = min(self.newest, moment)
+        if moment is not None and self.newest is not None and moment < self.newest:
+            self.newest = moment
             self.generation += 1
             self.restart()
+
+    def read_again(self, now: float) -> None:
+        """Let a read that begins from now on go over the newest rows once more."""
+        self._wanted_again = now
 
     @property
     def is_ready(self) -> bool:
@@ -61,7 +72,10 @@ class TapeFeed:
         """Where the next read begins."""
         if self.newest is None or self.start is None:
             return self.start
-        return max(self.start, self.newest - OVERLAP)
+        since = self.newest - OVERLAP
+        if self._wanted_again > -math.inf:
+            since = min([since, *self._latest.values()])
+        return max(self.start, since)
 
     def take(self, page: Fills, began: float, generation: int) -> float | None:
         """Move on past `page`; when it was the last one, the moment since which all is known."""
@@ -69,15 +83,27 @@ class TapeFeed:
             return None
         times = [row.at for row in page.executions if row.at is not None]
         self.newest = max([*times, *([self.newest] if self.newest else [])], default=None)
+        self._keep(page)
         if page.complete or page.page_token is None:
             self.token, self.began = None, None
+            if self._wanted_again <= began:
+                self._wanted_again = -math.inf
             return began if page.complete else None
         self.token, self.began = page.page_token, began
         return None
 
+    def _keep(self, page: Fills) -> None:
+        self._latest |= {row.execution_id: row.at for row in page.executions if row.at is not None}
+        if len(self._latest) > ROWS_AGAIN:
+            self._latest = dict(heapq.nlargest(ROWS_AGAIN, self._latest.items(), key=_moment))
+
     def restart(self) -> None:
         """A page went unanswered: begin the read anew."""
         self.token, self.began = None, None
+
+
+def _moment(row: tuple[str, datetime]) -> datetime:
+    return row[1]
 
 
 class TapeReader:
@@ -132,15 +158,27 @@ class TapeReader:
         if not self._feed.is_ready:
             self._feed.reach_back(order.created_at or order.submitted_at)
 
+    @property
+    def read_to(self) -> float:
+        """How far it was read, in seconds of the broker's clock since 1970; -inf: not at all."""
+        newest = self._feed.newest
+        return -math.inf if newest is None else newest.timestamp()
+
     def want(self, case: Case) -> None:
-        """A case waits for the tape, from the beginning of its order on."""
+        """A case waits for the tape, from the beginning of its order on.
+
+        It is taken back there only if rows of the order may have been read while nobody knew whom they concerned:
+        rows come with the time at which they happened, so those that were read before the order was made are not its.
+        """
         best = case.chain.first.best
         created = None if best is None else best.created_at or best.submitted_at
         self._feed.reach_back(created)
-        if case.tape_since < case.indexed_at:
-            case.tape_since = self._loop.time()
+        if created is not None and case.tape_since >= created.timestamp():
+            case.tape_since = -math.inf
             self._feed.back_to(created)
-        self._cases.setdefault(case, self._loop.time())
+        now = self._loop.time()
+        self._feed.read_again(now)
+        self._cases.setdefault(case, now)
         self._kick.set()
 
     async def until_read(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
 
 from fillwatch.brokers.base import (
     Account,
@@ -13,15 +14,37 @@ from fillwatch.brokers.base import (
     Listing,
     MarketClock,
     Operation,
+    Positions,
     SubmitAnswer,
     Unknown,
 )
-from fillwatch.core.errors import BrokerError
+from fillwatch.core.config import AtTimeout
+from fillwatch.core.errors import BrokerError, EngineClosed
 from fillwatch.core.evidence import Look, Route, Unanswered
-from fillwatch.core.orders import OrderRequest
+from fillwatch.core.orders import Number, OrderRequest
 from fillwatch.core.positions import PositionBook, PositionsView
 from fillwatch.engine.limiter import Priority
+from fillwatch.engine.origin import Origin
+from fillwatch.engine.resuming import may_be_canceled
 from fillwatch.engine.wire import Wire
+from fillwatch.journal import FactKind, Journal
+
+if TYPE_CHECKING:
+    from fillwatch.engine.watch import OrderWatch
+
+
+class Watching(Protocol):
+    """How an engine takes an order up."""
+
+    def __call__(
+        self,
+        order_id: str,
+        *,
+        timeout_seconds: float | None,
+        expected_price: Number | None,
+        at_timeout: AtTimeout | str,
+        origin: Origin,
+    ) -> OrderWatch: ...
 
 
 class TradingDoor:
@@ -29,10 +52,14 @@ class TradingDoor:
     here; each raises `EngineClosed` when the engine has ended, and nothing for what a broker or a network can do.
     """
 
-    def __init__(self, broker: Broker, wire: Wire, book: PositionBook) -> None:
+    def __init__(
+        self, broker: Broker, wire: Wire, book: PositionBook, watch: Watching, journal: Journal | None
+    ) -> None:
         self._broker = broker
         self._wire = wire
         self._book = book
+        self._watch = watch
+        self._journal = journal
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -45,6 +72,39 @@ class TradingDoor:
         """Signed shares of a symbol on the account, as far as the engine knows; None before it could be read."""
         view = PositionsView(self._book)
         return view.get(symbol, Decimal(0)) if view.has_baseline else None
+
+    def watch(
+        self,
+        order_id: str,
+        *,
+        intent_id: str,
+        timeout_seconds: float | None = None,
+        expected_price: Number | None = None,
+        at_timeout: AtTimeout | str = AtTimeout.CANCEL,
+        cancel_sent: bool = False,
+    ) -> OrderWatch:
+        """Watch an order of a trade, as `FillDetectionEngine.watch` does; the journal is told whose it is, and
+        `FillDetectionEngine.recover` leaves it to whoever recovers the trade.
+
+        `cancel_sent`: a cancel of ours that may have worked was sent before (see the method of this name).
+        """
+        if self._closed:
+            raise EngineClosed("the engine was left")
+        return self._watch(
+            order_id,
+            timeout_seconds=timeout_seconds,
+            expected_price=expected_price,
+            at_timeout=at_timeout,
+            origin=Origin(intent_id=intent_id, cancel_sent=cancel_sent),
+        )
+
+    async def cancel_sent(self, order_id: str) -> bool:
+        """Whether the engine's journal holds a cancel of this order that may have worked; False without a journal.
+        Raises `JournalError` when it cannot be read.
+        """
+        if self._journal is None:
+            return False
+        return may_be_canceled(await self._journal.read(order_id=order_id, kinds=(FactKind.WATCH, FactKind.CANCELING)))
 
     async def submit(
         self, request: OrderRequest, *, protects: bool, on_sent: Callable[[float], None] | None = None
@@ -111,6 +171,14 @@ class TradingDoor:
         asked = asyncio.get_running_loop().time()
         try:
             return await self._wire.ask(Priority.SUBMIT, self._broker.account, operation=Operation.ACCOUNT)
+        except BrokerError as error:
+            return Unanswered(error=error, route=Route.POSITIONS, as_of=asked)
+
+    async def positions(self) -> Positions | Unanswered:
+        """What the account holds."""
+        asked = asyncio.get_running_loop().time()
+        try:
+            return await self._wire.ask(Priority.POSITION, self._broker.positions, operation=Operation.POSITIONS)
         except BrokerError as error:
             return Unanswered(error=error, route=Route.POSITIONS, as_of=asked)
 

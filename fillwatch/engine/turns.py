@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 from fillwatch.core.errors import EngineClosed
 
@@ -26,6 +27,10 @@ class Priority(IntEnum):
     FINAL_CHECK = 2
     POSITION = 3
     POLL = 4
+
+
+#: The classes from each one on, by number.
+_BELOW = tuple(tuple(Priority)[first:] for first in range(len(Priority) + 1))
 
 
 class Permit:
@@ -54,68 +59,82 @@ class Permit:
             ended(self.tokens, refund)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiter:
-    """One who waits for a permit of so many tokens."""
+#: Who goes first within a class: the smaller of two, compared part by part.
+Rank = tuple[float, float]
+#: The rank of those who give none: they go before all who do.
+FIRST: Rank = (-math.inf, -math.inf)
 
-    tokens: int
-    future: asyncio.Future[Permit]
+#: One who waits: his rank, his number, the tokens that he wants. A plain tuple, as heaps compare them.
+Waiter = tuple[Rank, int, int, "asyncio.Future[Permit]"]
 
 
 class Turns:
-    """Who waits: one queue for each class. Those who gave up are dropped when met, or all at once when they prevail.
+    """Who waits: one queue for each class, in the order of rank and then of coming. Those who gave up are dropped when
+    met, or all at once when they prevail.
 
-    And who was served: after `YIELD_AFTER` turns in a row a class lets the next one below it have one.
+    And who was served: after `YIELD_AFTER` turns in a row a class lets the next one below it have one. Cancels have
+    `cancels_in_a_row` instead, which is the same unless somebody says that a crowd of them waits.
     """
 
-    __slots__ = ("_by_class", "_favoured", "_in_a_row", "waiting")
+    __slots__ = ("_by_class", "_favoured", "_in_a_row", "_number", "cancels_in_a_row", "waiting")
 
     def __init__(self) -> None:
-        self._by_class: dict[Priority, deque[Waiter]] = {priority: deque() for priority in Priority}
+        self._by_class: tuple[list[Waiter], ...] = tuple([] for _ in Priority)
         self._favoured, self._in_a_row = Priority.POLL, 0
+        self._number = count()
+        self.cancels_in_a_row = YIELD_AFTER
         self.waiting = 0
 
-    def append(self, priority: Priority, tokens: int, future: asyncio.Future[Permit]) -> asyncio.Future[Permit]:
-        """Wait behind those of the same class."""
-        self._by_class[priority].append(Waiter(tokens, future))
+    def append(
+        self, priority: Priority, tokens: int, future: asyncio.Future[Permit], rank: Rank = FIRST
+    ) -> asyncio.Future[Permit]:
+        """Wait behind those of the same class whose rank is not greater."""
+        heappush(self._by_class[priority], (rank, next(self._number), tokens, future))
         self.waiting += 1
         return future
 
     def forget(self) -> None:
         """One who waited has cancelled his future."""
         self.waiting -= 1
-        if sum(map(len, self._by_class.values())) > 2 * self.waiting + 64:
-            for priority, queue in self._by_class.items():
-                self._by_class[priority] = deque(waiter for waiter in queue if not waiter.future.done())
+        if sum(map(len, self._by_class)) > 2 * self.waiting + 64:
+            for queue in self._by_class:
+                queue[:] = [waiter for waiter in queue if not waiter[3].done()]
+                heapify(queue)
 
-    def next_class(self, below: Priority | None = None) -> Priority | None:
+    def next_class(self, below: int = -1) -> Priority | None:
         """The highest class in which somebody waits; of those below `below` if it is given."""
-        for priority, queue in self._by_class.items():
-            while queue and queue[0].future.done():
-                queue.popleft()
-            if queue and (below is None or priority > below):
+        for priority in _BELOW[below + 1]:
+            queue = self._by_class[priority]
+            while queue and queue[0][3].done():
+                heappop(queue)
+            if queue:
                 return priority
         return None
 
-    def has_before(self, priority: Priority) -> bool:
-        """Whether somebody waits who would be served before a newcomer of this class."""
+    def has_before(self, priority: Priority, rank: Rank = FIRST) -> bool:
+        """Whether somebody waits who would be served before a newcomer of this class and rank."""
         if not self.waiting:
             return False
         first = self.next_class()
-        return first is not None and first <= priority
+        if first is priority:
+            return self._by_class[first][0][0] <= rank
+        return first is not None and first < priority
 
     def turn(self, may_yield_to: Callable[[Priority], bool]) -> tuple[Priority, int] | None:
         """The class whose turn it is, and the tokens that its first wants: the highest that waits, or the next below.
 
         The latter when the highest has had its turns and the class below may have one.
         """
+        if not self.waiting:
+            return None
         chosen = self.next_class()
         if chosen is None:
             return None
-        below = self.next_class(below=chosen)
-        if below is not None and self._has_had_its_turns(chosen) and may_yield_to(below):
-            chosen = below
-        return chosen, self._by_class[chosen][0].tokens
+        if self._has_had_its_turns(chosen):
+            below = self.next_class(chosen)
+            if below is not None and may_yield_to(below):
+                chosen = below
+        return chosen, self._by_class[chosen][0][2]
 
     def yields_to(self, priority: Priority) -> bool:
         """Whether the class that was served last has had its turns, and this one is below it."""
@@ -123,7 +142,8 @@ class Turns:
         return had_them and self.next_class() is self._favoured
 
     def _has_had_its_turns(self, priority: Priority) -> bool:
-        return priority is self._favoured and self._in_a_row >= YIELD_AFTER
+        turns = self.cancels_in_a_row if priority is Priority.CANCEL else YIELD_AFTER
+        return priority is self._favoured and self._in_a_row >= turns
 
     def served(self, priority: Priority) -> None:
         """One of this class was granted a permit."""
@@ -133,13 +153,13 @@ class Turns:
     def pop(self, priority: Priority) -> asyncio.Future[Permit]:
         """The first of a class that `turn` named."""
         self.waiting -= 1
-        return self._by_class[priority].popleft().future
+        return heappop(self._by_class[priority])[3]
 
     def fail(self, message: str) -> None:
         """Everybody who waits gets `EngineClosed`."""
-        for queue in self._by_class.values():
-            for waiter in queue:
-                if not waiter.future.done():
+        for queue in self._by_class:
+            for *_, future in queue:
+                if not future.done():
                     self.waiting -= 1
-                    waiter.future.set_exception(EngineClosed(message))
+                    future.set_exception(EngineClosed(message))
             queue.clear()

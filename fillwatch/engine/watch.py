@@ -92,7 +92,7 @@ class OrderWatch:
 
     def done(self) -> bool:
         """Whether the result (or `EngineClosed`) is there."""
-        return self._case.result.done()
+        return not self._case.is_live
 
     async def consistency(self) -> ConsistencyResult:
         """The broker's position against ours, once it could be compared; raises `EngineClosed` as `await` does."""

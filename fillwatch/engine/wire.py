@@ -14,6 +14,7 @@ from typing import TypeVar
 from fillwatch.brokers.base import Broker, Operation
 from fillwatch.core.errors import AmbiguousError, BrokerError, EngineClosed, KeysRefused, RateLimited, TransientError
 from fillwatch.engine.limiter import Permit, Priority, RateLimiter
+from fillwatch.engine.turns import FIRST, Rank
 from fillwatch.logs import plain_logger
 
 T = TypeVar("T")
@@ -47,15 +48,17 @@ class Wire:
         *,
         on_sent: Callable[[float], None] | None = None,
         operation: Operation | None = None,
+        rank: Rank = FIRST,
     ) -> T:
         """Wait for a permit, then return what `call()` answers; `call` must be one operation of the broker's:
         `operation`, or None for whichever read turns out to be best.
 
-        `on_sent` is told the loop's time just before the request is sent. Raises `EngineClosed` when no more requests
+        `on_sent` is told the loop's time just before the request is sent. `rank`: a smaller one goes first within the
+        class (`Turns`). Raises `EngineClosed` when no more requests
         are sent, `TransientError` when no answer comes within the broker's own time-out and a second more, and a
         `BrokerError` when `call()` raises, which the Broker protocol forbids: its own, or an `AmbiguousError` from it.
         """
-        permit = await self._acquire(priority, operation)
+        permit = await self._acquire(priority, operation, rank)
         return await self._answer(self._send(permit, call, on_sent, operation))
 
     async def ask_if(
@@ -66,18 +69,19 @@ class Wire:
         *,
         on_sent: Callable[[float], None] | None = None,
         operation: Operation | None = None,
+        rank: Rank = FIRST,
     ) -> T | None:
         """As `ask`, but if `wanted()` is false once the permit is there, it goes back and the answer is None."""
-        permit = await self._acquire(priority, operation)
+        permit = await self._acquire(priority, operation, rank)
         if not wanted():
             permit.give_back()
             return None
         return await self._answer(self._send(permit, call, on_sent, operation))
 
-    async def _acquire(self, priority: Priority, operation: Operation | None) -> Permit:
+    async def _acquire(self, priority: Priority, operation: Operation | None, rank: Rank) -> Permit:
         self.limiter.max_in_flight = self._broker.caps.max_in_flight
         operations = READS if operation is None else (operation,)
-        return await self.limiter.acquire(priority, max(self._broker.cost(one) for one in operations))
+        return await self.limiter.acquire(priority, max(self._broker.cost(one) for one in operations), rank)
 
     async def _answer(self, task: asyncio.Task[T]) -> T:
         """What the request brought, unless it takes too long; the request itself goes on."""

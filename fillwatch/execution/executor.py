@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from fillwatch.core.config import chosen
-from fillwatch.core.errors import EngineClosed, FillwatchError, IntentConflict
+from fillwatch.core.errors import EngineClosed, IntentConflict
 from fillwatch.core.orders import Number, Side
+from fillwatch.core.trade_amendment import TradeAmendment
 from fillwatch.core.trade_facts import Intended
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig, Intent
 from fillwatch.core.trading_rules import wished
 from fillwatch.engine.engine import FillDetectionEngine
+from fillwatch.execution.amendments import TradeAmendments
 from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
 from fillwatch.execution.migration import Detection, FillWait
 from fillwatch.execution.records import facts_of
-from fillwatch.execution.runner import Runner
+from fillwatch.execution.runner import Runner, report_failure
 from fillwatch.journal import Journal, MemoryJournal
-from fillwatch.logs import plain_logger
 
 #: Trades that are over and whose results are kept for a caller who gives the same intent again.
 KEPT = 1_000
@@ -38,6 +40,15 @@ class OnUnknown(StrEnum):
     RESEND = "resend"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A trade that was asked for: what is wanted, who is answered, and the task that makes it."""
+
+    intent: Intent
+    future: asyncio.Future[TradeResult]
+    task: asyncio.Task[None]
+
+
 def _utc() -> datetime:
     return datetime.now(UTC)
 
@@ -46,8 +57,8 @@ class SmartOrderExecutor:
     """Makes trades through an engine that has been entered; a trade goes on when its caller gives up, and ends with
     the engine at the latest.
 
-    `journal` keeps every fact that must survive (memory by default: nothing survives). `wall` gives aware UTC time and
-    `new_id` the id of an intent that came without one.
+    `journal` keeps every fact that must survive: by default the engine's, and if it has none, memory (nothing
+    survives). `wall` gives aware UTC time and `new_id` the id of an intent that came without one.
     """
 
     def __init__(
@@ -60,11 +71,12 @@ class SmartOrderExecutor:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self.config = config or ExecutorConfig()
-        self.journal: Journal = journal if journal is not None else MemoryJournal()
+        self.journal: Journal = journal or engine.journal or MemoryJournal()
         self._engine = engine
         self._wall = wall
         self._new_id = new_id
-        self._trades: OrderedDict[str, tuple[Intent, asyncio.Future[TradeResult]]] = OrderedDict()
+        self._trades: OrderedDict[str, _Call] = OrderedDict()
+        self._amendments = TradeAmendments()
         self._shared: Floor | None = None
         self._fills = FillWait(engine, self.journal, wall)
 
@@ -105,15 +117,16 @@ class SmartOrderExecutor:
         known = self._trades.get(given)
         if known is None:
             return await asyncio.shield(self._begin(intent, may_be_known=intent_id is not None))
-        if not known[0].is_same_as(intent):
+        if not known.intent.is_same_as(intent):
             raise IntentConflict(f"intent {given} was given for another trade before")
-        return await asyncio.shield(known[1])
+        return await asyncio.shield(known.future)
 
     async def recover(self, *, on_unknown: OnUnknown | str = OnUnknown.QUARANTINE) -> tuple[TradeResult, ...]:
         """Take up every trade that the journal holds open, and wait for their results.
 
         Orders are found again by their ids, watches go on with what is left of their time by the wall clock, shares
-        without exits get them. An entry that the broker does not know is not sent again unless `on_unknown="resend"`.
+        without exits get them, and exits that stood are seen again and watched on. An entry that the broker does not
+        know is not sent again unless `on_unknown="resend"`. Raises `JournalError` when the journal cannot be read.
         """
         resend = chosen("on_unknown", on_unknown, OnUnknown) is OnUnknown.RESEND
         futures = []
@@ -122,6 +135,14 @@ class SmartOrderExecutor:
             if isinstance(first, Intended) and first.intent.intent_id not in self._trades:
                 futures.append(self._begin(first.intent, may_be_known=True, resend=resend))
         return tuple([await asyncio.shield(future) for future in futures])
+
+    def amendments(self) -> AsyncIterator[TradeAmendment]:
+        """What happened to trades after their results: first what is kept (the last 1,000), then what is to come,
+        until the engine ends. Exits are watched for as long as they stand, so this is where their loss and their
+        executions are told. Raises as `execute_trade`, when it is called.
+        """
+        self._floor()
+        return self._amendments.listen()
 
     @property
     def detection(self) -> Detection:
@@ -157,12 +178,12 @@ class SmartOrderExecutor:
     def _begin(self, intent: Intent, *, may_be_known: bool, resend: bool = False) -> asyncio.Future[TradeResult]:
         floor = self._floor()
         future: asyncio.Future[TradeResult] = asyncio.get_running_loop().create_future()
-        self._trades[intent.intent_id] = (intent, future)
-        self._forget()
         floor.begin(intent)
         work = self._make(intent, future, floor, may_be_known=may_be_known, resend=resend)
         task = self._engine.trading.attend(work, f"fillwatch-trade-{intent.intent_id}")
         task.add_done_callback(lambda ended: _settle(ended, future, lambda: floor.end(intent)))
+        self._trades[intent.intent_id] = _Call(intent=intent, future=future, task=task)
+        self._forget()
         return future
 
     async def _make(
@@ -179,40 +200,40 @@ class SmartOrderExecutor:
         first = facts[0] if facts else Intended(at=intent.at, intent=intent)
         if not isinstance(first, Intended) or not first.intent.is_same_as(intent):
             raise IntentConflict(f"intent {intent.intent_id} was given for another trade before")
-        ledger = TradeLedger(first, facts[1:], self.journal, self._wall)
+        ledger = TradeLedger(first, facts[1:], self.journal, self._wall, self._amendments.publish)
         if not facts and (why := await ledger.announce(first)) is not None:
             future.set_result(
                 TradeResult(success=False, reason=why, position_protected=True, intent_id=intent.intent_id)
             )
             return
-        runner = Runner(ledger, self._engine, floor, resumed=bool(facts), resend=resend, result=future)
+        door = self._engine.trading
+        runner = Runner(ledger, door, floor, resumed=bool(facts), resend=resend, result=future)
         await runner.run()
 
     async def _hear(self, floor: Floor) -> None:
         """Late facts about orders of trades: they may leave shares bare, and then the trade is taken up again."""
-        async for amendment in self._engine.amendments():
-            found = floor.owner(amendment.order_id)
-            if found is None:
-                continue
-            runner, name = found
-            await runner.hear(name, amendment)
-            if runner.is_idle:
-                self._engine.trading.attend(runner.run(), f"fillwatch-trade-{runner.trade.intent.intent_id}")
+        try:
+            async for amendment in self._engine.amendments():
+                found = floor.owner(amendment.order_id)
+                if found is not None:
+                    runner, name = found
+                    await runner.hear(amendment, name)
+        finally:
+            self._amendments.close()
 
     def _forget(self) -> None:
-        """Let the oldest results go; a journal still has them."""
-        over = [name for name, (_, future) in self._trades.items() if future.done()]
-        for name in over[: max(len(self._trades) - KEPT, 0)]:
+        """Let the oldest results go, if nothing is being done for them; a journal still has them."""
+        over = [name for name, call in self._trades.items() if call.task.done()]
+        for name in over[: max(len(over) - KEPT, 0)]:
             del self._trades[name]
 
 
 def _settle(task: asyncio.Task[None], future: asyncio.Future[TradeResult], end: Callable[[], None]) -> None:
-    """A trade's task has ended: if its caller has not been told by then, tell him why."""
+    """A trade's task has ended: if its caller has not been answered by then, tell him why."""
     end()
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not isinstance(error, FillwatchError):
-        plain_logger().opt(exception=error).error("a trade failed; what it holds may be without exits")
+    report_failure(task)
     if future.done():
         return
+    error = None if task.cancelled() else task.exception()
     future.set_exception(error or EngineClosed("the engine was left before the trade was done"))
     future.exception()  # one that nobody waits for is not reported as forgotten

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 from fillwatch.brokers.base import Accepted, Refused, SubmitAnswer, Unknown
@@ -15,6 +16,9 @@ from fillwatch.engine.trading import TradingDoor
 
 #: What the broker answers while shares are not free yet, or a position has not been booked (facts §6: code 40310000).
 FORBIDDEN = 403
+#: What the broker answers to an id that it has seen before (facts §6: its code differs, status and words do not), and
+#: what our adapter makes of it when the order cannot be found yet.
+TAKEN = (422, re.compile(r"client_order_id (must be unique|is taken, yet)"))
 
 
 async def place(
@@ -60,6 +64,8 @@ def _submitted(answer: SubmitAnswer, now: float, *, insists: bool) -> Reply:
     match answer:
         case Accepted(order=order):
             return Reply(now=now, said=Said.HERE, order=order)
+        case Refused(error=error) | Unknown(error=error) if error.status == TAKEN[0] and TAKEN[1].search(str(error)):
+            return Reply(now=now, said=Said.TAKEN, reason=_words(error))
         case Refused(error=error):
             wait = error.reset_in or 0.0 if isinstance(error, RateLimited) else 0.0
             again = error.failure is Failure.RATE_LIMITED or (insists and error.status == FORBIDDEN)

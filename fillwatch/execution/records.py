@@ -13,12 +13,15 @@ from fillwatch.core.orders import Side
 from fillwatch.core.trade_facts import (
     Cleared,
     Closed,
+    Counted,
     Declined,
     Doubtful,
+    Faulty,
     Intended,
     Looked,
     NotPlaced,
     Placed,
+    Reopened,
     Sending,
     Told,
     TradeFact,
@@ -38,9 +41,12 @@ _KINDS: Mapping[type[TradeFact], FactKind] = MappingProxyType(
         NotPlaced: FactKind.REFUSED,
         Watched: FactKind.STEP,
         Looked: FactKind.EXITS,
+        Faulty: FactKind.EXITS,
+        Counted: FactKind.EXITS,
         Doubtful: FactKind.STEP,
         Told: FactKind.RESULT,
         Closed: FactKind.CLOSED,
+        Reopened: FactKind.REOPENED,
     }
 )
 _BY_NAME: Mapping[str, type[TradeFact]] = MappingProxyType({kind.__name__.lower(): kind for kind in _KINDS})

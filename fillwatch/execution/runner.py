@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from typing import assert_never
 
-from fillwatch.core import trading_rules as rules
-from fillwatch.core.exits_seen import exits_seen
-from fillwatch.core.placing import LONGEST_PAUSE, There, placing
+from fillwatch.core import trade_checks as checks
+from fillwatch.core.errors import FillwatchError
 from fillwatch.core.results import Amendment, AmendmentKind
-from fillwatch.core.trade import ZERO, Trade, TradeOrder
+from fillwatch.core.trade import Trade
 from fillwatch.core.trade_facts import (
     Cleared,
     Closed,
     Declined,
     Doubtful,
-    NotPlaced,
     Part,
-    Placed,
-    Sending,
     Told,
     Watched,
 )
+from fillwatch.core.trade_order import ZERO
 from fillwatch.core.trade_result import TradeResult
-from fillwatch.core.trade_steps import Check, Finish, Place, Step, Tell, Verify, Watch, Withdraw, next_step
-from fillwatch.engine.engine import FillDetectionEngine
+from fillwatch.core.trade_steps import (
+    Check,
+    Count,
+    Finish,
+    Guard,
+    Place,
+    Step,
+    Tell,
+    Verify,
+    Watch,
+    Withdraw,
+    next_step,
+)
+from fillwatch.engine.trading import TradingDoor
 from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
-from fillwatch.execution.placement import place
-
-#: Seconds between two looks at exits: doubled from the first.
-FIRST_LOOK = 0.25
+from fillwatch.execution.news import News
+from fillwatch.execution.protection import Protection
+from fillwatch.execution.sending import Sender
+from fillwatch.logs import plain_logger
 
 
 class Runner:
@@ -41,26 +51,34 @@ class Runner:
     def __init__(
         self,
         ledger: TradeLedger,
-        engine: FillDetectionEngine,
+        door: TradingDoor,
         floor: Floor,
         *,
         result: asyncio.Future[TradeResult],
         resumed: bool = False,
         resend: bool = False,
     ) -> None:
-        loop = asyncio.get_running_loop()
         self.ledger = ledger
         self.result = result
-        #: Whether nothing is being done for it.
-        self.is_idle = True
-        self._engine = engine
+        self._door = door
         self._floor = floor
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._resumed = resumed
         self._resend = resend
-        self._sent: dict[str, float] = {}
+        self._sender = Sender(ledger, door, may_enter=not resumed or resend, on_doubt=self._doubt)
         self._watched: set[str] = set()
-        self._news = asyncio.Event()
+        self._news = News()
+        self._is_idle = False
+        self._protection = Protection(
+            ledger,
+            door,
+            floor,
+            self._news,
+            answer=lambda: self._tell(None, but_only_again=True),
+            others=lambda symbol: floor.held_by_others(self, symbol),
+            is_strange=lambda order_id, name: floor.owner(order_id) not in (None, (self, name)),
+            own=self._own,
+        )
 
     @property
     def trade(self) -> Trade:
@@ -68,44 +86,65 @@ class Runner:
         return self.ledger.trade
 
     async def run(self) -> None:
-        """Take the steps that are left."""
-        self.is_idle = False
+        """Take the steps that are left, and watch the exits for as long as they stand."""
+        self._is_idle = False
         try:
             finished = False
             while not finished:
+                self._news.heed()
+                self._own()
+                self._protection.keep()
                 step = next_step(self.trade)
                 await self._take(step)
                 # While the end was being written a late fact may have come.
                 finished = isinstance(step, Finish) and isinstance(next_step(self.trade), Finish)
         finally:
-            self.is_idle = True
+            self._is_idle = True
+            self._floor.retire(self)
+
+    def _own(self) -> None:
+        for order in self.trade.orders.values():
+            for order_id in order.ids:
+                self._floor.own(order_id, self, order.name)
 
     async def _take(self, step: Step) -> None:
         match step:
             case Check():
                 await self._check()
             case Place():
-                await self._place(step)
+                await self._sender.place(step)
             case Watch():
                 await self._watch(step)
             case Verify():
-                await self._verify(step)
+                await self._protection.verify(step)
             case Withdraw():
-                await self._withdraw(step)
+                await self._protection.withdraw(step)
+            case Count():
+                await self._protection.count(step)
+            case Guard():
+                await (self._guard(step) if self.result.done() else self._tell(None))
             case Tell():
                 self.ledger.log.error("not certain: {}", step.reason)
                 await self._tell(step.reason)
             case Finish():
                 await self._finish()
+            case _:
+                assert_never(step)
 
-    async def hear(self, name: str, amendment: Amendment) -> None:
+    async def hear(self, amendment: Amendment, name: str) -> None:
         """A later fact about an order of this trade."""
-        known, result = self.trade.order(name).told, amendment.amended
+        order, result = self.trade.order(name), amendment.amended
+        leg = amendment.order_id if order.part is Part.EXITS else ""
+        known = next((one for one in order.legs if one.leg == leg), None) if leg else order.told
         undone = ZERO if known is None else known.undone
         if known is not None and amendment.kind is AmendmentKind.BUST:
             undone = max(known.executed - (result.fill_quantity or ZERO), undone)
-        await self.ledger.learn(Watched(at=self.ledger.wall(), name=name, result=result, undone=undone))
-        self._news.set()
+        await self.ledger.learn(Watched(at=self.ledger.wall(), name=name, result=result, undone=undone, leg=leg))
+        self._news.stir()
+        if self._is_idle and not isinstance(next_step(self.trade), Finish):
+            self._is_idle = False
+            task = self._door.attend(self.run(), f"fillwatch-trade-{self.trade.intent.intent_id}")
+            task.add_done_callback(report_failure)
 
     async def _check(self) -> None:
         intent, at = self.trade.intent, self.ledger.wall
@@ -114,47 +153,14 @@ class Runner:
             return
         reason = self._floor.objection(intent)
         market = None if reason is not None else await self._floor.read(intent)
-        if isinstance(market, rules.Market):
-            reason = rules.hindrance(intent, market)
+        if isinstance(market, checks.Market):
+            reason = checks.hindrance(intent, market)
+            reason = reason or self._floor.crowding(intent)
             if reason is None:
+                self._floor.count()
                 await self.ledger.learn(Cleared(at=at(), extended=not market.is_open))
                 return
         await self.ledger.learn(Declined(at=at(), reason=reason or "the broker does not say whether it can be made"))
-
-    async def _place(self, step: Place) -> None:
-        order, config = self.trade.order(step.name), self.trade.intent.config
-        protects = order.part is not Part.ENTRY
-        if order.sent is None:
-            why = await self.ledger.announce(Sending(at=self.ledger.wall(), name=step.name, request=step.request))
-            # What protects is sent even unwritten: its id follows from the intent, so it can be asked for all the same.
-            if why is not None and not protects:
-                await self.ledger.learn(NotPlaced(at=self.ledger.wall(), name=step.name, reason=why))
-                return
-        now = self._loop.time()
-        self._sent.setdefault(step.name, now)
-        is_ours_to_send = protects or not self._resumed or self._resend
-        dialogue = placing(
-            now=now,
-            patience=config.submit_patience_seconds,
-            quarantine=config.exit_patience_seconds if order.part is Part.EXITS else config.quarantine_seconds,
-            begun=step.begun,
-            resend=is_ours_to_send,
-            protects=protects,
-        )
-        came = await place(
-            self._engine.trading,
-            step.request,
-            dialogue,
-            protects=protects,
-            insist_until=now + config.exit_patience_seconds,
-            on_doubt=lambda reason: self._doubt(step.name, reason),
-        )
-        if isinstance(came, There):
-            self._floor.own(came.order.order_id, self, step.name)
-            await self.ledger.learn(Placed(at=self.ledger.wall(), name=step.name, order_id=came.order.order_id))
-        else:
-            fact = NotPlaced(at=self.ledger.wall(), name=step.name, reason=came.reason, arrived=came.arrived)
-            await self.ledger.learn(fact)
 
     async def _doubt(self, name: str, reason: str) -> None:
         """The caller is told at once; the step that is in doubt goes on."""
@@ -163,14 +169,16 @@ class Runner:
 
     async def _watch(self, step: Watch) -> None:
         order = self.trade.order(step.name)
-        self._floor.own(step.order_id, self, step.name)
         if step.name in self._watched:
-            await self._next_news()
+            await self._tell(None, but_only_again=True)
+            await self._news.wait()
             return
         self._watched.add(step.name)
-        watch = self._engine.watch(
+        watch = self._door.watch(
             step.order_id,
-            timeout_seconds=self._left(order),
+            intent_id=self.trade.intent.intent_id,
+            timeout_seconds=self._sender.left(order),
+            cancel_sent=self._resumed and await self._door.cancel_sent(step.order_id),
             expected_price=self.trade.intent.signal_price if order.part is Part.ENTRY else None,
         )
         result = await watch
@@ -179,82 +187,30 @@ class Runner:
             reason = result.reason or "its end is not known"
             await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=step.name, reason=reason, placed=True))
 
-    async def _next_news(self, seconds: float | None = None) -> bool:
-        """Wait for a late fact, for so many seconds at most; whether there was one."""
-        self._news.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def _guard(self, step: Guard) -> None:
+        self._floor.end(self.trade.intent)
+        await self._protection.guard(step)
 
-    def _left(self, order: TradeOrder) -> float:
-        """Seconds that an order has left: by the loop's clock if this process sent it, else by the wall clock."""
-        config = self.trade.intent.config
-        whole = config.fill_timeout_seconds if order.part is Part.ENTRY else config.exit_patience_seconds
-        if order.name in self._sent:
-            gone = self._loop.time() - self._sent[order.name]
-        else:
-            sent = self.ledger.wall() if order.sent is None else order.sent.at
-            gone = (self.ledger.wall() - sent).total_seconds()
-        return max(min(whole, whole - gone), _AT_LEAST)
-
-    async def _verify(self, step: Verify) -> None:
-        until = self._loop.time() + self.trade.intent.config.exit_patience_seconds
-        pause = FIRST_LOOK
-        while True:
-            rows = await self._floor.shown(step.order_id)
-            order = self.trade.order(step.name)
-            assert order.request is not None
-            looked = exits_seen(step.name, order.request, step.order_id, rows, at=self.ledger.wall())
-            if looked is not None and (looked.working or looked.over):
-                await self.ledger.learn(looked)
-                return
-            if self._loop.time() >= until and order.doubt is None:
-                reason = "the exits were not seen working"
-                await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=step.name, reason=reason, placed=True))
-                return
-            if await self._next_news(pause):
-                return
-            pause = min(2.0 * pause, LONGEST_PAUSE)
-
-    async def _withdraw(self, step: Withdraw) -> None:
-        """Cancel and look, until the exits are over or something else is known."""
-        self.ledger.log.error("an execution was undone: the exits of {} are withdrawn", self.trade.intent.symbol)
-        order = self.trade.order(step.name)
-        assert order.request is not None
-        pause = FIRST_LOOK
-        while True:
-            await self._engine.trading.cancel(step.order_id)
-            if await self._next_news(pause):
-                return
-            rows = await self._floor.shown(step.order_id)
-            looked = exits_seen(step.name, order.request, step.order_id, rows, at=self.ledger.wall())
-            if looked is not None and looked.over:
-                await self.ledger.learn(looked)
-                return
-            pause = min(2.0 * pause, LONGEST_PAUSE)
-
-    async def _tell(self, reason: str | None) -> None:
-        if self.trade.told is not None:
-            return
-        result = self.ledger.result()
-        fact = Told(at=self.ledger.wall(), success=result.success, reason=reason or result.reason or "")
-        await self.ledger.learn(fact)
-        if not self.result.done():
-            self.result.set_result(self.ledger.result())
+    async def _tell(self, reason: str | None, *, but_only_again: bool = False) -> None:
+        """Answer the caller, if he was not yet; `but_only_again`: only if an earlier process has answered him."""
+        if self.trade.told is None and not but_only_again:
+            result = self.ledger.result()
+            fact = Told(at=self.ledger.wall(), success=result.success, reason=reason or result.reason or "")
+            await self.ledger.learn(fact)
+        if self.trade.told is not None and not self.result.done():
+            self.result.set_result(self.ledger.answer())
 
     async def _finish(self) -> None:
         trade = self.trade
-        if trade.bare:
-            self.ledger.log.error("{} shares of {} are held without exits", trade.bare, trade.intent.symbol)
+        if trade.bare or trade.flipped:
+            self.ledger.log.error("{}: {}", trade.intent.symbol, self.ledger.result().reason)
         await self._tell(None)
-        if not self.result.done():  # told in an earlier process
-            self.result.set_result(self.ledger.result())
-        if not trade.bare:
-            await self.ledger.learn(Closed(at=self.ledger.wall()))
+        if trade.is_settled and not trade.is_closed:
+            await self.ledger.learn(Closed(at=self.ledger.wall(), number=trade.closings + 1))
 
 
-#: A watch must have some time; this much is none.
-_AT_LEAST = 0.001
+def report_failure(task: asyncio.Task[None]) -> None:
+    """Log the error that a trade's task has ended with, if it did."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, FillwatchError):
+        plain_logger().opt(exception=error).error("a trade failed; what it holds may be without exits")

@@ -48,6 +48,7 @@ class FactKind(StrEnum):
     CURSOR = "cursor"
     DISAGREEMENT = "disagreement"
     CLOSED = "closed"
+    REOPENED = "reopened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ KIND_RULES: Final[Mapping[FactKind, KindRule]] = MappingProxyType(
         FactKind.CURSOR: KindRule(durable=False),  # how far a tape was read
         FactKind.DISAGREEMENT: KindRule(durable=False),  # two ways of detecting a fill told two stories
         FactKind.CLOSED: KindRule(durable=True),  # nothing more is to be done about the intent
+        FactKind.REOPENED: KindRule(durable=True),  # something is, after all
     }
 )
 
@@ -111,13 +113,13 @@ class Fact:
             object.__setattr__(self, "at", self.at.astimezone(UTC))
         if not math.isfinite(self.monotonic):
             raise ValueError(f"monotonic: {self.monotonic!r} is not a finite number of seconds")
-        for field, text, limit in (
-            ("intent_id", self.intent_id, ID_LIMIT),
-            ("order_id", self.order_id, ID_LIMIT),
-            ("payload", self.payload, PAYLOAD_LIMIT),
+        intent_id, order_id, payload = self.intent_id, self.order_id, self.payload
+        if not (intent_id.isascii() and order_id.isascii() and payload.isascii()) or (
+            len(payload) > PAYLOAD_LIMIT or len(order_id) > ID_LIMIT or len(intent_id) > ID_LIMIT
         ):
-            if len(text) > limit or not text.isascii():
-                _check_text(field, text, limit)
+            _check_text("intent_id", intent_id, ID_LIMIT)
+            _check_text("order_id", order_id, ID_LIMIT)
+            _check_text("payload", payload, PAYLOAD_LIMIT)
 
     @classmethod
     def of(
@@ -201,7 +203,9 @@ class Journal(Protocol):
         """
 
     async def intents(self, *, open_only: bool = False) -> tuple[Entry, ...]:
-        """The first `INTENT` entry of each intent, in order; `open_only` leaves out those with a `CLOSED` one."""
+        """The first `INTENT` entry of each intent, in order; `open_only` leaves out those that were `CLOSED` and
+        not `REOPENED` since.
+        """
 
     async def watches(self, *, open_only: bool = False) -> tuple[Entry, ...]:
         """The last `WATCH` entry of each order, in order; `open_only` leaves out those that have since been ended by

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from fillwatch.journal.schema import CLOSED
+
 #: Facts taken out in one transaction: about 30 ms, for which a durable fact may have to wait.
 SLICE: Final = 1_000
 
@@ -16,7 +18,7 @@ WHERE number > :after AND number <= (SELECT indexed FROM progress) AND number < 
 AND at < :before
 AND intent_id NOT IN (
     SELECT intent_id FROM turning WHERE kind = 'intent'
-    EXCEPT SELECT intent_id FROM turning WHERE kind = 'closed'
+    EXCEPT {CLOSED}
 )
 AND order_id NOT IN (
     SELECT order_id FROM turning WHERE number IN (

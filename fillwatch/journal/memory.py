@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from fillwatch.journal.base import Entry, Fact, FactKind
-from fillwatch.journal.errors import JournalClosed
+from fillwatch.journal.errors import JournalClosed, JournalError
 
 _ENDS_A_WATCH = frozenset({FactKind.RESULT, FactKind.RELEASED})
 
@@ -28,7 +28,7 @@ class MemoryJournal:
         self._is_closed = False
 
     @property
-    def problem(self) -> None:
+    def problem(self) -> JournalError | None:
         """See `Journal`. Memory has none."""
         return None
 
@@ -112,6 +112,8 @@ def _intents(entries: Iterable[Entry], *, open_only: bool) -> list[Entry]:
             first.setdefault(entry.fact.intent_id, entry)
         elif entry.fact.kind is FactKind.CLOSED:
             closed.add(entry.fact.intent_id)
+        elif entry.fact.kind is FactKind.REOPENED:
+            closed.discard(entry.fact.intent_id)
     return [entry for intent_id, entry in first.items() if not (open_only and intent_id in closed)]
 
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from fillwatch.journal.base import Entry, Fact, FactKind
 from fillwatch.journal.errors import JournalUnreadable
-from fillwatch.journal.schema import READ_ONLY, connect, examine
+from fillwatch.journal.schema import CLOSED, READ_ONLY, connect, examine
 from fillwatch.journal.store import EPOCH, MICROSECOND
 
 _Row = tuple[int, int, str, str, str, int, float, str]
@@ -21,7 +21,7 @@ _SELECT: Final = "SELECT number, run, kind, intent_id, order_id, at, monotonic, 
 _FIRST_INTENTS: Final = f"""
 {_SELECT} WHERE number IN (SELECT min(number) FROM turning WHERE kind = 'intent' GROUP BY intent_id)
 """
-_STILL_OPEN: Final = "AND intent_id NOT IN (SELECT intent_id FROM turning WHERE kind = 'closed')"
+_STILL_OPEN: Final = f"AND intent_id NOT IN ({CLOSED})"
 _LAST_WATCHES: Final = f"""
 {_SELECT} WHERE number IN (
     SELECT max(number) FROM turning WHERE kind IN ({{kinds}}) GROUP BY order_id

@@ -17,7 +17,7 @@ APPLICATION_ID: Final = 0x466C774A
 #: which costs four times as much as the fact itself. `mentions` (who is told of where) and `turns` (where something
 #: opens or ends) hold what indexes would; they are written in bulk when there is time. `progress.indexed` is the number
 #: up to which they are complete, the rest is read through; `turning` is both together.
-_TURNS: Final = "kind IN ('intent', 'closed', 'watch', 'result', 'released')"
+_TURNS_AT_FIRST: Final = "kind IN ('intent', 'closed', 'watch', 'result', 'released')"
 _FIRST: Final = f"""
 CREATE TABLE runs (run INTEGER PRIMARY KEY, began_at TEXT NOT NULL, process INTEGER NOT NULL);
 CREATE TABLE facts (
@@ -38,6 +38,16 @@ CREATE VIEW turning AS
     SELECT number, kind, intent_id, order_id FROM turns JOIN facts USING (number)
     UNION ALL
     SELECT number, kind, intent_id, order_id FROM facts
+    WHERE number > (SELECT indexed FROM progress) AND {_TURNS_AT_FIRST};
+"""
+#: What is closed can be reopened. A file without the new kind needs nothing entered anew.
+_TURNS: Final = "kind IN ('intent', 'closed', 'reopened', 'watch', 'result', 'released')"
+_REOPENING: Final = f"""
+DROP VIEW turning;
+CREATE VIEW turning AS
+    SELECT number, kind, intent_id, order_id FROM turns JOIN facts USING (number)
+    UNION ALL
+    SELECT number, kind, intent_id, order_id FROM facts
     WHERE number > (SELECT indexed FROM progress) AND {_TURNS};
 """
 #: Enters the facts after `:low` up to `:high`.
@@ -52,13 +62,20 @@ INDEX: Final[tuple[str, ...]] = (
     "UPDATE progress SET indexed = :high",
 )
 
+#: The intents about which nothing more is to be done.
+CLOSED: Final = """
+SELECT intent_id FROM turning WHERE number IN (
+    SELECT max(number) FROM turning WHERE kind IN ('closed', 'reopened') GROUP BY intent_id
+) AND kind = 'closed'
+"""
+
 READ_ONLY: Final = "ro"
 READ_WRITE: Final = "rw"
 #: Seconds to wait for somebody else's lock, e.g. a shell's, before giving up.
 BUSY: Final = 2.0
 
 #: Each step raises the file's version by one. A step that was ever released is never changed.
-STEPS: Final[tuple[str, ...]] = (_FIRST,)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _REOPENING)
 #: The newest version this code can read and write.
 VERSION: Final = len(STEPS)
 

@@ -60,6 +60,7 @@ class SimulatedBroker:
         self._caps = Capabilities(
             page_size=page_size,
             fills_page_size=fills_page_size,
+            lists_ended=True,
             stream=stream,
             request_timeout=request_timeout,
             requests_per_minute=world.requests_per_minute,
@@ -102,9 +103,17 @@ class SimulatedBroker:
 
     async def list(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
         """One page of the list, newest first."""
+        return await self._list("all", after, until)
+
+    async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        """One page of the orders that have ended, and of held ones, newest first."""
+        return await self._list("closed", after, until)
+
+    async def _list(self, status: str, after: datetime | None, until: datetime | None) -> Listing | Unanswered:
         as_of = now()
         size = self._caps.page_size
-        answer = await self._line.ask(Call(op=Op.LIST, query=Query(limit=size, after=after, until=until)))
+        query = Query(status=status, limit=size, after=after, until=until)
+        answer = await self._line.ask(Call(op=Op.LIST, query=query))
         if isinstance(answer, BrokerError):
             return Unanswered(error=answer, route=Route.LIST, as_of=as_of)
         orders = tuple(version.order for version in answer.versions)

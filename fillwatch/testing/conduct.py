@@ -26,7 +26,7 @@ ROUNDING = 1e-6
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 REQUESTS = frozenset(
-    {"look", "look_by_client_id", "list", "fills", "submit", "cancel", "positions", "account", "clock"}
+    {"look", "look_by_client_id", "list", "ended", "fills", "submit", "cancel", "positions", "account", "clock"}
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import datetime
+from typing import Protocol
 
 import pytest
 
-from fillwatch.brokers.base import Broker, Fills, Listing
+from fillwatch.brokers.base import Broker, Fills, Listing, ListsEnded, Requested
 from fillwatch.core.evidence import Unanswered
 from fillwatch.core.orders import Execution, OrderSnapshot
 from fillwatch.simulator import Fate, Kind, Op
@@ -19,10 +21,18 @@ ENOUGH = 600
 MOST_ROWS = 503
 
 
-async def walk_list(broker: Broker) -> tuple[list[OrderSnapshot], int]:
+class Lists(Protocol):
+    """`Broker.list`, or `ListsEnded.ended`."""
+
+    async def __call__(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        """One page."""
+        ...
+
+
+async def walk_list(ask: Lists) -> tuple[list[OrderSnapshot], int]:
     """Every row of every page, and how many pages there were."""
     rows: list[OrderSnapshot] = []
-    page = await broker.list()
+    page = await ask()
     for number in range(1, ENOUGH):
         assert isinstance(page, Listing)
         rows += page.orders
@@ -30,7 +40,7 @@ async def walk_list(broker: Broker) -> tuple[list[OrderSnapshot], int]:
         if page.complete:
             return rows, number
         assert page.until is not None, "a page that is not the last one leads on"
-        page = await broker.list(until=page.until)
+        page = await ask(until=page.until)
     raise AssertionError("the pages of the list never end")
 
 
@@ -59,7 +69,7 @@ class Pages(Stages):
             placed = [scene.world.place(fate=fate) for fate in (Fate.NEVER, Fate.INSTANT, Fate.REJECTED)]
             placed += [scene.world.place(fate=Fate.NEVER) for _ in range(min(size, MOST_ROWS - 3))]
             await asyncio.sleep(5.0)
-            rows, pages = await walk_list(scene.broker)
+            rows, pages = await walk_list(scene.broker.list)
             assert {row.order_id for row in rows} == set(placed)
             assert pages > 1
             words = {row.order_id: row.status for row in rows}
@@ -72,7 +82,7 @@ class Pages(Stages):
 
         async def act(scene: Scene) -> None:
             placed = [scene.world.place() for _ in range(min(scene.broker.caps.page_size, MOST_ROWS))]
-            rows, _ = await walk_list(scene.broker)
+            rows, _ = await walk_list(scene.broker.list)
             assert {row.order_id for row in rows} == set(placed)
 
         self.play(act)
@@ -81,7 +91,7 @@ class Pages(Stages):
         """They prove that there is nothing."""
 
         async def act(scene: Scene) -> None:
-            assert await walk_list(scene.broker) == ([], 1)
+            assert await walk_list(scene.broker.list) == ([], 1)
             assert await walk_tape(scene.broker) == ([], 1)
 
         self.play(act)
@@ -99,6 +109,29 @@ class Pages(Stages):
             assert isinstance(page, Listing)
             assert page.complete
             assert {row.order_id for row in page.orders} == {young}
+
+        self.play(act)
+
+    def test_a_list_of_the_ended_alone_has_every_end_and_no_order_at_rest(self) -> None:
+        """Where `caps.lists_ended` says that there is one; a lost page is unanswered, as of any list."""
+
+        async def act(scene: Scene) -> None:
+            broker = scene.broker
+            if not broker.caps.lists_ended:
+                return
+            assert isinstance(broker, ListsEnded), "caps.lists_ended is true, so there has to be ended()"
+            resting = scene.world.place(fate=Fate.NEVER)
+            over = [scene.world.place(fate=fate) for fate in (Fate.INSTANT, Fate.REJECTED)]
+            over.append(scene.world.place(fate=Fate.NEVER))
+            assert isinstance(await broker.cancel(over[-1]), Requested)
+            await asyncio.sleep(5.0)
+            shown = {row.order_id: row for row in (await walk_list(broker.ended))[0]}
+            assert set(over) <= set(shown)
+            assert resting not in shown
+            ledger = scene.world.ledger
+            assert all(shown[order_id].status is ledger.truth(order_id).status for order_id in over)
+            scene.world.strike(Kind.SERVER_ERROR, Op.LIST)
+            assert isinstance(await broker.ended(), Unanswered)
 
         self.play(act)
 

@@ -12,6 +12,7 @@ import pytest
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.simulator import USUAL_MIX, Fate, scenarios
 from fillwatch.simulator.scenarios import Scenario
+from fillwatch.simulator.stream_faults import StreamFaults
 from fillwatch.testing.conformance_stage import Stages
 from fillwatch.testing.worlds import Setting, WorldReport, run_world
 
@@ -35,12 +36,17 @@ class Scenarios(Stages):
     @pytest.mark.parametrize("name", scenarios.names())
     def test_an_engine_tells_the_truth_in_every_scenario(self, name: str) -> None:
         """All invariants of `fillwatch.testing.INVARIANTS`, with one result for each order that was not released."""
+        scenario = scenarios.load(name)
         for seed in self.SEEDS:
-            report = self.live(scenarios.load(name), seed)
+            report = self.live(scenario, seed)
             assert not report.violations, f"scenario {name}: {report}"
             ended = sum(1 for line in report.history.of("result"))
             assert ended == self.ORDERS, f"scenario {name}: {ended} of {self.ORDERS} orders came to an end"
             assert report.counts["requests"], f"scenario {name}: the broker asked nothing of the world it was given"
+            # Who keeps his connection is never refused one.
+            if self.PUSHES and replace(scenario.faults.stream, refuse=()) != StreamFaults():
+                struck = {cause for cause in report.reached if cause.startswith("stream:")}
+                assert struck, f"scenario {name}: nothing struck the stream; does the broker listen to it?"
 
     def live(self, scenario: Scenario, seed: int) -> WorldReport:
         """Live through a scenario with an engine over this broker."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from fillwatch.brokers.base import Broker
 from fillwatch.simulator import NO_FAULTS, Fate, Faults, World
@@ -42,7 +43,9 @@ class Scene:
 
 
 class Stages:
-    """Opens stages for the tests; `over` is what a subclass gives."""
+    """Opens stages for the tests; `over` is what a subclass gives. `PUSHES`: whether that broker has a stream."""
+
+    PUSHES: ClassVar[bool] = True
 
     def over(self, world: World) -> AbstractAsyncContextManager[Broker]:
         """The broker to be tested, talking to `world`; to be entered in the running loop, and closed when left.

@@ -1,31 +1,32 @@
 """The simulated server without sockets: HTTP requests of this loop's clients, answered in this loop, in virtual time.
 
-The requests go to the very application that `fillwatch.simulator.server` puts behind a port; only the wire between is
-replaced. Latency, hangs, resets and bodies that are cut off happen on the loop's clock, and a client's time-outs are
-kept as `httpx` would keep them on a socket. Needs the extra `simulator`.
+The requests go to the very application that `fillwatch.simulator.server` puts behind a port, and so do WebSockets
+(`inloop_socket`); only the wire between is replaced. Latency, hangs, resets and bodies that are cut off happen on the
+loop's clock, and time-outs are kept as `httpx` would keep them on a socket. Needs the extra `simulator`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
-from urllib.parse import unquote
 
 import httpx
 from starlette.applications import Starlette
 
 from fillwatch.brokers.alpaca import AlpacaBroker
 from fillwatch.brokers.alpaca.keys import Credentials, Endpoint
+from fillwatch.brokers.alpaca.stream import Stream
 from fillwatch.brokers.alpaca.transport import Transport
 from fillwatch.simulator import World
 from fillwatch.simulator.server import create_app
+from fillwatch.testing.inloop_exchange import Exchange
+from fillwatch.testing.inloop_socket import LoopSocket
 
 URL = "http://127.0.0.1:8787"
 KEY, SECRET = "PKINTHISLOOP", "secretinthisloop"
-#: Statuses whose answers never have a body.
-BODILESS = frozenset({204, 304})
 
 
 class InLoop(httpx.AsyncBaseTransport):
@@ -40,7 +41,8 @@ class InLoop(httpx.AsyncBaseTransport):
         self._app = app
         self._world = world
         self._latency = latency
-        self._begun: dict[asyncio.Task[None], Exchange] = {}
+        #: What the server is at, and what breaks the connection it is at it for.
+        self._begun: dict[asyncio.Task[None], Callable[[], None]] = {}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -52,13 +54,15 @@ class InLoop(httpx.AsyncBaseTransport):
         body = await request.aread()
         patience = request.extensions.get("timeout", {}).get("read")
         exchange = Exchange(request, body, patience)
-        task = asyncio.create_task(exchange.run(self._app, *self._ways(request)))
-        self._begun[task] = exchange
-        task.add_done_callback(self._over)
+        self._begin(exchange.run(self._app, *self._ways(request)), exchange.gone)
         return await exchange.answer()
 
+    def draw(self, name: str) -> Random:
+        """Random numbers of the world's seed, for whoever has this name."""
+        return self._world.stream(f"wire/{name}")
+
     def _ways(self, request: httpx.Request) -> tuple[float, float]:
-        draw = self._world.stream(f"wire/{request.method} {request.url.path}")
+        draw = self.draw(f"{request.method} {request.url.path}")
         round_trip = draw.uniform(*self._latency)
         there = round_trip * draw.uniform(0.2, 0.5)
         return there, round_trip - there
@@ -67,10 +71,26 @@ class InLoop(httpx.AsyncBaseTransport):
         if task.exception() is None:  # a failure of the server's stays, for `settle` to raise
             del self._begun[task]
 
+    async def open_socket(self, url: str, closing: float) -> LoopSocket:
+        """A WebSocket to the address that belongs to `url`. Raises as `websockets` does.
+
+        A frame takes a third of a round trip of the wire's at most.
+        """
+        draw = self.draw(url)
+        socket = LoopSocket((self._latency[0] / 4, self._latency[1] / 3), draw)
+        path = httpx.URL(url).path
+        self._begin(socket.far_end.serve(self._app, path, {"Content-Type": "application/json"}), socket.cut)
+        return await socket.open()
+
+    def _begin(self, work: Coroutine[Any, Any, None], broken: Callable[[], None]) -> None:
+        task = asyncio.create_task(work)
+        self._begun[task] = broken
+        task.add_done_callback(self._over)
+
     async def settle(self) -> None:
         """Break every connection and let what is under way arrive; raises what failed inside the server."""
-        for exchange in self._begun.values():
-            exchange.break_off(httpx.ReadError("the server has gone"))
+        for broken in self._begun.values():
+            broken()
         if self._begun:
             await asyncio.wait(set(self._begun))
         for task in list(self._begun):
@@ -90,139 +110,9 @@ async def in_loop(world: World, *, latency: tuple[float, float] = (0.02, 0.08)) 
         await wire.settle()
 
 
-def alpaca_over(wire: InLoop) -> AlpacaBroker:
-    """A new `AlpacaBroker` that talks through `wire`, with its usual time-outs."""
-    endpoint = Endpoint.check(wire.url, None, live=False)
-    return AlpacaBroker.over(Transport(endpoint, Credentials.keys(wire.key, wire.secret), wire=wire))
-
-
-class Exchange:
-    """One request and its answer: the application on one side, a client that may give up on the other."""
-
-    def __init__(self, request: httpx.Request, body: bytes, patience: float | None) -> None:
-        self._request = request
-        self._body = body
-        self._patience = patience
-        self._taken = False
-        self._gone = asyncio.Event()
-        self._back = 0.0
-        #: What comes back: the head of the answer, pieces of its body, None at the end, or why there is no more.
-        self._heard: asyncio.Queue[dict[str, Any] | bytes | httpx.TransportError | None] = asyncio.Queue()
-
-    async def run(self, app: Starlette, there: float, back: float) -> None:
-        """The server's side of it."""
-        self._back = back
-        await asyncio.sleep(there)
-        await app(self._scope(), self._receive, self._send)  # type: ignore[arg-type]  # plain dicts are ASGI messages
-        self.hang_up()
-
-    async def answer(self) -> httpx.Response:
-        """The client's side: the head of the answer, and a stream of what follows it."""
-        began = False
-        try:
-            head = await self.hear()
-            assert isinstance(head, dict)
-            began = True
-        finally:
-            if not began:
-                self.hang_up()
-        if head["status"] in BODILESS:  # complete with its head, whatever becomes of the connection
-            self._heard = asyncio.Queue()
-            self._heard.put_nowait(None)
-        return httpx.Response(head["status"], headers=head["headers"], stream=Pieces(self), request=self._request)
-
-    async def hear(self) -> dict[str, Any] | bytes | None:
-        """The next thing that comes back; raises when nothing does in time, or never will."""
-        try:
-            async with asyncio.timeout(self._patience):
-                heard = await self._heard.get()
-        except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time", request=self._request) from None
-        if isinstance(heard, httpx.TransportError):
-            raise heard
-        return heard
-
-    def hang_up(self) -> None:
-        """The connection is over: whoever still waits on the server's side is told."""
-        self._gone.set()
-
-    def break_off(self, error: httpx.TransportError) -> None:
-        """The server breaks the connection, which is how the client comes to know of it."""
-        self._heard.put_nowait(error)
-        self.hang_up()
-
-    def _scope(self) -> dict[str, Any]:
-        url = self._request.url
-        raw = url.raw_path.partition(b"?")[0]
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": self._request.method,
-            "scheme": url.scheme,
-            "path": unquote(raw.decode("ascii")),
-            "raw_path": raw,
-            "root_path": "",
-            "query_string": url.query,
-            "headers": [(name.lower(), value) for name, value in self._request.headers.raw],
-            "client": ("127.0.0.1", 1),
-            "server": (url.host, url.port),
-            "state": {"transport": Connection(self)},
-        }
-
-    async def _receive(self) -> dict[str, Any]:
-        if not self._taken:
-            self._taken = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            await asyncio.sleep(self._back)
-            self._heard.put_nowait(message)
-            return
-        if piece := message.get("body", b""):
-            self._heard.put_nowait(piece)
-        if not message.get("more_body", False):
-            self._heard.put_nowait(None)
-
-
-class Pieces(httpx.AsyncByteStream):
-    """The body of an answer, as it arrives."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (piece := await self._exchange.hear()) is not None:
-            assert isinstance(piece, bytes)
-            yield piece
-
-    async def aclose(self) -> None:
-        """The client wants no more of it."""
-        self._exchange.hang_up()
-
-
-class Connection(asyncio.Transport):
-    """What the server may do to the connection: end it early, or reset it."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__()
-        self._exchange = exchange
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        """The socket, of which nothing but its linger option is ever asked."""
-        return self if name == "socket" else default
-
-    def setsockopt(self, *_: object) -> None:
-        """A reset is told from a close by `abort` alone."""
-
-    def close(self) -> None:
-        """Ended in the middle of a body."""
-        text = "peer closed connection without sending complete message body"
-        self._exchange.break_off(httpx.RemoteProtocolError(text))
-
-    def abort(self) -> None:
-        """Reset."""
-        self._exchange.break_off(httpx.ReadError("connection reset"))
+def alpaca_over(wire: InLoop, *, stream: bool = True) -> AlpacaBroker:
+    """A new `AlpacaBroker` that talks through `wire`, with its usual time-outs. `stream`: whether it pushes, too."""
+    endpoint, keys = Endpoint.check(wire.url, None, live=False), Credentials.keys(wire.key, wire.secret)
+    pauses = wire.draw("pauses of the stream")
+    pushing = Stream(endpoint.stream_url, keys, rng=pauses, opener=wire.open_socket) if stream else None
+    return AlpacaBroker.over(Transport(endpoint, keys, wire=wire), pushing)

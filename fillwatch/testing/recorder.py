@@ -19,6 +19,7 @@ from fillwatch.brokers.base import (
     Capabilities,
     Fills,
     Listing,
+    ListsEnded,
     MarketClock,
     Operation,
     Positions,
@@ -75,6 +76,12 @@ class RecordingBroker:
         """One page of the list."""
         bounds = {"after": after, "until": until}
         return await self._noted("list", self._broker.list(after=after, until=until), asked=bounds)
+
+    async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        """One page of the ended orders, if the broker has such a list (`caps.lists_ended`)."""
+        assert isinstance(self._broker, ListsEnded)
+        bounds = {"after": after, "until": until}
+        return await self._noted("ended", self._broker.ended(after=after, until=until), asked=bounds)
 
     async def fills(self, *, after: datetime | None = None, page_token: str | None = None) -> Fills | Unanswered:
         """One page of the tape."""

@@ -15,7 +15,8 @@ from loguru import logger
 from fillwatch.brokers.alpaca import line
 from fillwatch.brokers.alpaca.inbox import Inbox
 from fillwatch.brokers.alpaca.keys import Credentials
-from fillwatch.brokers.alpaca.line import LONGEST_FRAME, Patience
+from fillwatch.brokers.alpaca.line import Patience
+from fillwatch.brokers.alpaca.socket import LONGEST_FRAME
 from fillwatch.brokers.alpaca.stream import Stream
 from fillwatch.brokers.push import Connected, Disconnected, Gap, Heartbeat
 from fillwatch.core.evidence import Executed, Seen

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fillwatch.core.exits_seen import exits_seen
+from fillwatch.core.exits_seen import complaint, exits_seen
 from fillwatch.core.orders import OrderRequest, OrderSnapshot, OrderStatus, Side
 
 D = Decimal
@@ -99,3 +99,42 @@ def test_exits_refer_to_the_very_position(change: dict[str, Any]) -> None:
 
 def test_a_page_without_the_exits_says_nothing() -> None:
     assert exits_seen("x1", REQUEST, "target", [STOP], at=AT) is None
+
+
+def test_of_two_stops_made_in_the_same_moment_the_nearest_that_is_free_is_ours() -> None:
+    """Two trades of one symbol may have exits at the same prices."""
+    near, far = replace(STOP, order_id="near"), replace(STOP, order_id="far", created_at=AT + timedelta(seconds=1))
+    rows = [far, TARGET, near]
+    for taken, stop in (("", "near"), ("near", "far")):
+        looked = exits_seen("x1", REQUEST, "target", rows, at=AT, taken=lambda order_id, taken=taken: order_id == taken)  # type: ignore[misc]
+        assert looked is not None
+        assert looked.order_ids == ("target", stop)
+    known = exits_seen("x1", REQUEST, "target", rows, at=AT, known=("target", "far"))
+    assert known is not None
+    assert known.order_ids == ("target", "far")
+
+
+def test_an_end_whose_quantity_is_not_shown_yet_is_none() -> None:
+    """Facts: a status may be ahead of the quantity; taken for an end without a fill it would be sold again."""
+    rows = [ended(TARGET, _S.FILLED, 0), ended(STOP, _S.CANCELED)]
+    looked = exits_seen("x1", REQUEST, "target", rows, at=AT)
+    assert looked is not None
+    assert not looked.over
+
+
+@pytest.mark.parametrize(
+    ("target", "stop", "words"),
+    [
+        (TARGET, STOP, None),
+        (TARGET, ended(STOP, _S.REJECTED), "the stop is rejected, the target alone stands"),
+        (TARGET, replace(STOP, status=_S.PENDING_CANCEL), None),  # on its way to somewhere
+        (ended(TARGET, _S.CANCELED), replace(STOP, status=_S.NEW), None),  # triggered, and executing
+        (ended(TARGET, _S.CANCELED), STOP, "the target is canceled, and the stop is still held back"),
+        (replace(TARGET, filled_qty=D(30)), STOP, "the stop stands for 100 shares, 70 are left"),
+        (replace(TARGET, filled_qty=D(30)), replace(STOP, qty=D(70)), None),
+        (ended(TARGET, _S.FILLED, 100), STOP, None),
+        (ended(TARGET, _S.CANCELED), ended(STOP, _S.CANCELED), None),  # nothing lives: that is another matter
+    ],
+)
+def test_what_is_wrong_with_exits(target: OrderSnapshot, stop: OrderSnapshot, words: str | None) -> None:
+    assert complaint(D(100), target, stop) == words

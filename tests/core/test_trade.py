@@ -13,17 +13,20 @@ from hypothesis import strategies as st
 
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.core.results import FillOutcome, FillResult
-from fillwatch.core.trade import Trade, absorb, fold
+from fillwatch.core.trade import Trade, absorb, fold, taken_up
 from fillwatch.core.trade_facts import (
     Cleared,
     Closed,
+    Counted,
     Declined,
     Doubtful,
+    Faulty,
     Intended,
     Looked,
     NotPlaced,
     Part,
     Placed,
+    Reopened,
     Sending,
     Told,
     TradeFact,
@@ -33,7 +36,19 @@ from fillwatch.core.trade_facts import (
     part_of,
 )
 from fillwatch.core.trade_result import result_of, words
-from fillwatch.core.trade_steps import Check, Finish, Place, Step, Tell, Verify, Watch, Withdraw, next_step
+from fillwatch.core.trade_steps import (
+    Check,
+    Count,
+    Finish,
+    Guard,
+    Place,
+    Step,
+    Tell,
+    Verify,
+    Watch,
+    Withdraw,
+    next_step,
+)
 from fillwatch.core.trade_terms import ExecutorConfig
 from fillwatch.core.trading_rules import wished
 
@@ -84,6 +99,17 @@ def doubt(name: str, *, placed: bool = False) -> Doubtful:
     return Doubtful(at=AT, name=name, reason="who knows", placed=placed)
 
 
+def leg(order_id: str, filled: int, outcome: FillOutcome, name: str = "x1", after: float = 3_600.0) -> Watched:
+    """The end of one of the two orders of exits, `after` so many seconds."""
+    told = watched(name, filled, outcome, "104.02")
+    result = replace(told.result, order_id=order_id, final_order_id=order_id)
+    return replace(told, leg=order_id, result=result, at=AT + timedelta(seconds=after))
+
+
+def counted(name: str, gone: int = 0) -> Counted:
+    return Counted(at=AT, name=name, gone=D(gone))
+
+
 CLEARED = Cleared(at=AT, extended=False)
 TOLD = Told(at=AT, success=True, reason="")
 ENTERED: tuple[TradeFact, ...] = (CLEARED, sending("e1"), placed("e1"))
@@ -95,8 +121,10 @@ def brief(step: Step) -> str:
     match step:
         case Place(name=name, request=request, begun=begun):
             return f"place {name} {request.qty}{' again' if begun else ''}"
-        case Watch(name=name) | Verify(name=name) | Withdraw(name=name):
+        case Watch(name=name) | Verify(name=name) | Withdraw(name=name) | Count(name=name):
             return f"{type(step).__name__.lower()} {name}"
+        case Guard(names=names):
+            return f"guard {' '.join(names)}"
         case _:
             return type(step).__name__.lower()
 
@@ -124,7 +152,7 @@ def brief(step: Step) -> str:
         ((*FILLED, sending("x1")), "place x1 100 again"),
         ((*FILLED, sending("x1"), placed("x1")), "verify x1"),
         ((*FILLED, sending("x1"), placed("x1"), looked("x1", working=False)), "verify x1"),
-        ((*FILLED, sending("x1"), placed("x1"), looked("x1")), "finish"),
+        ((*FILLED, sending("x1"), placed("x1"), looked("x1")), "guard x1"),
         ((*FILLED, sending("x1"), placed("x1"), doubt("x1", placed=True)), "tell"),
         ((*FILLED, sending("x1"), refused("x1")), "place x2 100"),
         ((*FILLED, sending("x1"), refused("x1"), sending("x2"), refused("x2")), "place c1 100"),
@@ -143,6 +171,101 @@ def brief(step: Step) -> str:
 )
 def test_the_next_step(facts: tuple[TradeFact, ...], step: str) -> None:
     assert brief(next_step(fold(intended(), *facts))) == step
+
+
+STANDING: tuple[TradeFact, ...] = (*FILLED, sending("x1"), placed("x1"), looked("x1"), TOLD)
+CANCELLED = (leg("id-x1", 0, _O.CANCELED), leg("stop-x1", 0, _O.CANCELED))
+FAULT = Faulty(at=AT, name="x1", reason="the stop is rejected, the target alone stands")
+
+
+@pytest.mark.parametrize(
+    ("settings", "facts", "step"),
+    [
+        ({}, STANDING, "guard x1"),
+        ({}, (*STANDING, leg("id-x1", 0, _O.CANCELED)), "guard x1"),  # the stop has been triggered, perhaps
+        ({}, (*STANDING, leg("id-x1", 100, _O.FILLED)), "guard x1"),  # the stop is still to be seen over
+        ({}, (*STANDING, leg("id-x1", 100, _O.FILLED), leg("stop-x1", 0, _O.CANCELED)), "finish"),
+        ({}, (*STANDING, leg("id-x1", 0, _O.CANCELED), leg("stop-x1", 100, _O.FILLED)), "finish"),
+        ({}, (*STANDING, *CANCELLED), "count x1"),
+        ({}, (*STANDING, *CANCELLED, counted("x1")), "place x2 100"),
+        ({}, (*STANDING, leg("id-x1", 30, _O.PARTIALLY_FILLED), CANCELLED[1], counted("x1")), "place x2 70"),
+        ({}, (*STANDING, *CANCELLED, counted("x1", 60)), "place x2 40"),  # somebody has closed sixty
+        ({}, (*STANDING, *CANCELLED, counted("x1", 100)), "finish"),
+        ({"on_lost_exits": "close"}, (*STANDING, *CANCELLED, counted("x1")), "place c1 100"),
+        ({"on_lost_exits": "report"}, (*STANDING, *CANCELLED, counted("x1")), "finish"),
+        ({}, (*STANDING, FAULT), "withdraw x1"),
+        ({"on_lost_exits": "report"}, (*STANDING, FAULT), "guard x1"),
+        # Exits that are ended as soon as they stand twice running will be so again: then the position is closed.
+        (
+            {},
+            (
+                *(*STANDING, *(replace(one, at=AT + timedelta(seconds=5)) for one in CANCELLED), counted("x1")),
+                *(sending("x2"), placed("x2"), looked("x2"), counted("x2")),
+                *(leg("id-x2", 0, _O.CANCELED, "x2", 9.0), leg("stop-x2", 0, _O.CANCELED, "x2", 9.0)),
+            ),
+            "place c1 100",
+        ),
+        # Those of a day are renewed as often as a day ends.
+        (
+            {},
+            (
+                *(*STANDING, *CANCELLED, counted("x1"), sending("x2"), placed("x2"), looked("x2"), counted("x2")),
+                *(leg("id-x2", 0, _O.EXPIRED, "x2"), leg("stop-x2", 0, _O.EXPIRED, "x2")),
+            ),
+            "place x3 100",
+        ),
+    ],
+)
+def test_what_follows_when_exits_end(settings: dict[str, Any], facts: tuple[TradeFact, ...], step: str) -> None:
+    assert brief(next_step(fold(intended(**settings), *facts))) == step
+
+
+def test_a_trade_that_its_target_ended_tells_so() -> None:
+    trade = fold(intended(), *STANDING, leg("id-x1", 100, _O.FILLED), leg("stop-x1", 0, _O.CANCELED))
+    result = result_of(trade)
+    assert trade.is_settled
+    assert (result.success, result.position_protected) == (True, True)
+    assert (result.exit_quantity, result.exit_price) == (D(100), D("104.02"))
+    assert result.reason == "the target closed 100 shares at 104.02"
+
+
+def test_lost_exits_are_no_protection_any_more() -> None:
+    result = result_of(fold(intended(), *STANDING, *CANCELLED))
+    assert (result.success, result.position_protected) == (False, False)
+    assert "100 shares are without exits" in (result.reason or "")
+    assert not result_of(fold(intended(), *STANDING, FAULT)).position_protected
+
+
+def test_both_exits_executing_leaves_the_account_on_the_other_side() -> None:
+    """An OCO of which both orders were filled: said with the exact number."""
+    trade = fold(intended(), *STANDING, leg("id-x1", 100, _O.FILLED), leg("stop-x1", 60, _O.PARTIALLY_FILLED))
+    result = result_of(trade)
+    assert (trade.flipped, trade.is_settled, result.position_protected) == (D(60), False, False)
+    assert "60 shares too many" in (result.reason or "")
+    assert "short" in (result.reason or "")
+
+
+def test_an_exit_and_its_successor_are_counted_once() -> None:
+    """Both ids were watched, and the successor's result counts its own part of what the first one's result counts."""
+    successor = replace(leg("new", 70, _O.FILLED), leg="new")
+    first = leg("stop-x1", 100, _O.FILLED)
+    first = replace(first, result=replace(first.result, final_order_id="new"))
+    trade = fold(intended(), *STANDING, leg("id-x1", 0, _O.CANCELED), successor, first)
+    assert trade.traded_back == 100
+
+
+def test_a_new_process_has_to_see_the_exits_again() -> None:
+    trade = taken_up(fold(intended(), *STANDING))
+    assert not trade.is_protected
+    assert brief(next_step(trade)) == "verify x1"
+    assert brief(next_step(absorb(trade, looked("x1")))) == "guard x1"
+
+
+def test_a_closed_trade_is_reopened_and_closed_again() -> None:
+    closed = fold(intended(), Closed(at=AT))
+    assert closed.is_closed
+    assert not absorb(closed, Reopened(at=AT)).is_closed
+    assert fold(intended(), Closed(at=AT), Reopened(at=AT), Closed(at=AT, number=2), Closed(at=AT)).is_closed
 
 
 @pytest.mark.parametrize(
@@ -241,7 +364,13 @@ OUTCOMES = st.sampled_from((_O.FILLED, _O.PARTIALLY_FILLED, _O.CANCELED, _O.UNRE
 FACTS: st.SearchStrategy[TradeFact] = st.one_of(
     st.just(CLEARED),
     st.just(TOLD),
-    st.just(Closed(at=AT)),
+    st.builds(Closed, at=st.just(AT), number=st.integers(1, 2)),
+    st.just(Reopened(at=AT)),
+    st.builds(
+        leg, st.sampled_from(("id-x1", "stop-x1")), st.integers(0, 100), OUTCOMES, after=st.sampled_from((5, 99))
+    ),
+    st.builds(counted, st.sampled_from(("x1", "x2")), st.integers(0, 100)),
+    st.just(FAULT),
     NAMES.map(sending),
     NAMES.map(placed),
     st.builds(refused, NAMES, arrived=st.booleans()),
@@ -270,6 +399,8 @@ def test_exits_for_shares_that_were_taken_back_are_withdrawn_and_made_anew() -> 
     assert brief(next_step(trade)) == "withdraw x1"
     assert absorb(trade, watched("e1", 100)) == trade  # an older word does not bring them back
     trade = absorb(trade, looked("x1", over=True, working=False))
+    assert brief(next_step(trade)) == "count x1"
+    trade = absorb(trade, counted("x1"))
     assert brief(next_step(trade)) == "place x2 60"
     late = replace(watched("e1", 70), undone=D(40))  # and ten more come after all
     assert brief(next_step(absorb(trade, late))) == "place x2 70"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fillwatch.core import trade_checks as checks
 from fillwatch.core import trading_rules as rules
 from fillwatch.core.orders import Side
 from fillwatch.core.trade_terms import ExecutorConfig, Intent
@@ -26,9 +27,9 @@ def intent(**changes: Any) -> Intent:  # noqa: ANN401 - fields of a wish
     return rules.wished("T", AT, config, **wish)
 
 
-def market(**changes: Any) -> rules.Market:  # noqa: ANN401 - fields of the market
+def market(**changes: Any) -> checks.Market:  # noqa: ANN401 - fields of the market
     fields: dict[str, Any] = {"is_open": True, "next_open": AT, "can_trade": True, "buying_power": None, "held": D(0)}
-    return rules.Market(**fields | changes)
+    return checks.Market(**fields | changes)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_wish_is_read_generously() -> None:
     ("change", "word"),
     [
         ({"symbol": "BTC/USD"}, "OCO"),
-        ({"quantity": "1.5"}, "whole shares"),
+        ({"quantity": "1.5"}, "whole number of shares"),
         ({"risk_amount": 100}, "currency per share"),
         ({"rr_ratio": 1.9}, "min_rr_ratio"),
         ({"risk_amount": "0.005"}, "too little for the ticks"),
@@ -137,8 +138,43 @@ def test_a_wish_is_read_generously() -> None:
     ],
 )
 def test_a_trade_that_cannot_be_made_is_refused_before_anything_is_asked(change: dict[str, Any], word: str) -> None:
-    assert rules.objection(intent()) is None
-    assert word in (rules.objection(intent(**change)) or "")
+    assert checks.objection(intent()) is None
+    assert word in (checks.objection(intent(**change)) or "")
+
+
+_ALONE = "the broker takes no OCO, so that stop and target cannot stand together"
+_SHARE = "give the symbol of a share, e.g. 'AAPL'"
+_PAIR = (
+    f"symbol: {{!r}} is not allowed; it is a pair of currencies, for which {_ALONE} "
+    f"(it takes simple market, limit and stop_limit orders, gtc or ioc, and no short sales); {_SHARE}"
+)
+_PART = (
+    "quantity: {} is not allowed; parts of a share are dealt in by simple orders for the day only, "
+    "so stop and target cannot be placed as one OCO; give a whole number of shares, at least {}"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"symbol": "BTC/USD"}, _PAIR.format("BTC/USD")),
+        ({"symbol": "ethusd"}, _PAIR.format("ETHUSD")),
+        (
+            {"symbol": "AAPL270115C00150000"},
+            f"symbol: 'AAPL270115C00150000' is not allowed; it is an option, for which {_ALONE} "
+            f"(it takes simple and mleg orders); {_SHARE}",
+        ),
+        ({"quantity": "2.5"}, _PART.format("2.5", 2)),
+        ({"quantity": "0.5"}, _PART.format("0.5", 1)),
+    ],
+)
+def test_what_can_have_no_exits_is_declined_in_so_many_words(change: dict[str, Any], words: str) -> None:
+    assert checks.objection(intent(**change)) == words
+
+
+@pytest.mark.parametrize("symbol", ["F", "BRK.B", "GOOGL", "TUSD", "USD"])
+def test_shares_are_not_taken_for_something_else(symbol: str) -> None:
+    assert checks.objection(intent(symbol=symbol)) is None
 
 
 @pytest.mark.parametrize(
@@ -156,14 +192,14 @@ def test_a_trade_that_cannot_be_made_is_refused_before_anything_is_asked(change:
     ],
 )
 def test_the_moment_may_hinder_a_trade(side: str, change: dict[str, Any], word: str) -> None:
-    found = rules.hindrance(intent(side=side), market(**change))
+    found = checks.hindrance(intent(side=side), market(**change))
     assert (found is None) == (word == "")
     assert word in (found or "")
 
 
 def test_extended_hours_are_a_matter_of_the_settings() -> None:
     extended = ExecutorConfig(extended_hours=True)
-    assert rules.hindrance(intent(config=extended), market(is_open=False)) is None
+    assert checks.hindrance(intent(config=extended), market(is_open=False)) is None
 
 
 @pytest.mark.parametrize(
@@ -176,6 +212,8 @@ def test_extended_hours_are_a_matter_of_the_settings() -> None:
         ({"fill_timeout_seconds": 0}, "greater than 0"),
         ({"quarantine_seconds": -1}, "at least 0"),
         ({"max_open_trades": 0}, "at least 1"),
+        ({"max_submits_per_minute": 0}, "at least 1"),
+        ({"on_lost_exits": "ignore"}, "'protect' or 'close' or 'report'"),
         ({"exit_time_in_force": "ioc"}, "'day' or 'gtc'"),
         ({"extended_hours": 1}, "True or False"),
     ],

@@ -17,7 +17,7 @@ from fillwatch.brokers.base import Quota
 from fillwatch.core.config import RateLimit
 from fillwatch.core.errors import EngineClosed
 from fillwatch.engine.limiter import Permit, Priority, RateLimiter
-from fillwatch.engine.turns import Turns
+from fillwatch.engine.turns import FIRST, Rank, Turns
 from fillwatch.testing.loop import Deadlock, run_virtual, virtual
 
 CANCEL, SUBMIT, FINAL_CHECK, POSITION, POLL = Priority
@@ -261,6 +261,44 @@ async def test_every_fourth_turn_is_for_the_next_class_below() -> None:
 
 
 @virtual
+async def test_a_crowd_of_cancels_may_have_more_turns_in_a_row() -> None:
+    """Only cancels: among the classes below every fourth turn stays with the next."""
+    limiter = RateLimiter(RateLimit())
+    limiter.turns.cancels_in_a_row = 7
+    assert limiter.try_acquire(POLL) is not None
+    served = await crowd(limiter, [CANCEL] * 8 + [SUBMIT] * 5 + [POLL] * 2)
+    assert [priority for _, priority in served] == [*[CANCEL] * 7, SUBMIT, CANCEL, *[SUBMIT] * 3, POLL, SUBMIT, POLL]
+
+
+@virtual
+async def test_within_a_class_the_smaller_rank_goes_first_and_none_before_any() -> None:
+    limiter = RateLimiter(RateLimit())
+    await drain(limiter)
+    served: list[str] = []
+
+    async def one(name: str, rank: Rank) -> None:
+        permit = await limiter.acquire(CANCEL, rank=rank)
+        served.append(name)
+        permit.release()
+
+    ranks = {
+        "b": (5.0, 2.0),
+        "c": (5.0, 3.0),
+        "a": (5.0, 1.0),
+        "later": (6.0, 0.0),
+        "c again": (5.0, 3.0),
+        "exit": FIRST,
+    }
+    for name, rank in ranks.items():
+        task = asyncio.ensure_future(one(name, rank))
+        tasks.add(task)
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    tasks.clear()
+    assert served == ["exit", "a", "b", "c", "c again", "later"]
+
+
+@virtual
 async def test_a_standstill_is_not_broken_by_a_turn() -> None:
     limiter = RateLimiter(RateLimit())
     limiter.stand_still(20.0)
@@ -364,6 +402,17 @@ async def test_a_waiter_who_gives_up_costs_nothing() -> None:
     assert (limiter.granted, limiter.in_flight, limiter.waiting) == (2, 1, 0)
 
 
+@virtual
+async def test_when_one_gives_up_who_wanted_much_the_next_goes_at_once() -> None:
+    limiter = RateLimiter(RateLimit(), largest=5)
+    greedy = asyncio.ensure_future(limiter.acquire(CANCEL, 5))
+    modest = asyncio.ensure_future(limiter.acquire(CANCEL, 1))
+    await asyncio.sleep(0.1)
+    greedy.cancel()
+    await asyncio.wait({greedy, modest})
+    assert now() == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_a_waiter_cancelled_in_the_tick_of_his_grant_passes_it_on(seed: int) -> None:
     async def main() -> None:
@@ -382,6 +431,18 @@ def test_a_waiter_cancelled_in_the_tick_of_his_grant_passes_it_on(seed: int) -> 
         assert (limiter.in_flight, limiter.granted, limiter.level, now()) == (1, 3, 8, 62)
 
     run_virtual(main, seed=seed)
+
+
+@virtual
+async def test_a_token_that_comes_back_is_passed_on_at_once() -> None:
+    """The next one waits for a token that is still to come, and need not any more."""
+    limiter = RateLimiter(RateLimit())
+    unused = await limiter.acquire(CANCEL)
+    waiter = asyncio.ensure_future(limiter.acquire(CANCEL))
+    await asyncio.sleep(0.1 / RATE)
+    unused.give_back()
+    await waiter
+    assert now() == pytest.approx(0.1 / RATE)
 
 
 @virtual

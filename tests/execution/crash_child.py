@@ -35,10 +35,11 @@ def tell(result: TradeResult) -> None:
 async def live(path: str, life: str, symbols: list[str]) -> None:
     async with (
         SqliteJournal(path) as journal,
-        FillDetectionEngine(AlpacaBroker.from_env(), WATCHING) as engine,
+        FillDetectionEngine(AlpacaBroker.from_env(), WATCHING, journal=journal) as engine,
         asyncio.TaskGroup() as group,
     ):
-        executor = SmartOrderExecutor(engine, TRADING, journal=journal)
+        executor = SmartOrderExecutor(engine, TRADING)
+        assert await engine.recover() == ()  # every order is a trade's
 
         async def trade(symbol: str, price: str) -> None:
             tell(await executor.execute_trade(symbol, "buy", QUANTITY, price, 2, intent_id=f"{life}-{symbol}"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -109,6 +110,11 @@ async def scene(
     place = world or World(seed, clock=clock, faults=faults, **({"fate": Fate.MARKET} | settings))
     kept = journal if journal is not None else MemoryJournal()
     chosen = watching or FillDetectionConfig()
-    async with FillDetectionEngine(SimulatedBroker(place, stream=stream), chosen, rng=Random(seed)) as engine:
-        executor = SmartOrderExecutor(engine, config, journal=kept, wall=lambda: place.wall(clock()))
+
+    def wall() -> datetime:
+        return place.wall(clock())
+
+    broker = SimulatedBroker(place, stream=stream)
+    async with FillDetectionEngine(broker, chosen, rng=Random(seed), journal=kept, wall=wall) as engine:
+        executor = SmartOrderExecutor(engine, config, wall=wall)
         yield Scene(world=place, engine=engine, executor=executor, journal=kept)

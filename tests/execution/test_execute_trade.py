@@ -398,6 +398,32 @@ async def test_no_more_trades_than_allowed_are_under_way() -> None:
 
 
 @virtual
+async def test_a_bot_in_a_loop_is_stopped_and_nothing_that_protects_is() -> None:
+    """A hundred signals at once: thirty entries go out, the others are told why, and each that was filled has exits."""
+    async with scene(1) as there:
+        symbols = [f"{first}{second}Q" for first in "ABCDEFGHIJ" for second in "ABCDEFGHIJ"]
+        results = await asyncio.gather(*(there.trade(symbol=symbol, quantity=1) for symbol in symbols))
+        declined = [result for result in results if result.order_id is None]
+        assert len(declined) == 70
+        assert all("max_submits_per_minute: 30 entries were sent" in (one.reason or "") for one in declined)
+        assert all(one.position_protected for one in results)
+        assert all(there.bare(symbol) == 0 for symbol in symbols)
+        assert sum(bool(there.position(symbol)) for symbol in symbols) >= 25
+        await asyncio.sleep(61.0)
+        assert (await there.trade(symbol="AAPL")).order_id is not None
+
+
+@virtual
+async def test_closing_is_no_entry() -> None:
+    config = ExecutorConfig(max_submits_per_minute=1, max_slippage=0)
+    async with scene(1, config=config) as there:
+        result = await there.trade(intent_id="T")
+        assert there.sent("T", "c1").filled_qty == 100
+        assert result.position_protected
+        assert "the next may be sent in" in ((await there.trade(symbol="MSFT")).reason or "")
+
+
+@virtual
 async def test_orders_of_others_are_left_alone() -> None:
     async with scene(1) as there:
         request = OrderRequest(symbol="AAPL", side=Side.BUY, qty=D(5), order_type="limit", limit_price=D(1))

@@ -83,8 +83,9 @@ async def test_a_closed_journal_takes_nothing_more(opening: Opening) -> None:
 
 KINDS = (
     *(FactKind.INTENT, FactKind.CLOSED, FactKind.WATCH, FactKind.RESULT, FactKind.RELEASED),
-    *(FactKind.STEP, FactKind.EXECUTION),
+    *(FactKind.STEP, FactKind.EXECUTION, FactKind.REOPENED),
 )
+TURNS = (FactKind.CLOSED, FactKind.REOPENED)
 FACTS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.sampled_from(["", "i1", "i2"]), st.sampled_from(["", "o1", "o2", "i1"])),
     max_size=25,
@@ -95,7 +96,8 @@ def _is_open(story: Sequence[Fact], place: int) -> bool:
     """By the words of `Journal`: is the intent or the watch that the fact at `place` began still open?"""
     begin = story[place]
     if begin.kind is FactKind.INTENT:
-        return not any(f.kind is FactKind.CLOSED and f.intent_id == begin.intent_id for f in story)
+        turns = [f.kind for f in story if f.intent_id == begin.intent_id and f.kind in TURNS]
+        return not turns or turns[-1] is FactKind.REOPENED
     return not any(
         f.kind in (FactKind.RESULT, FactKind.RELEASED) and f.order_id == begin.order_id for f in story[place:]
     )

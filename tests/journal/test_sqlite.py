@@ -174,15 +174,34 @@ def test_an_old_file_is_brought_up_to_date_step_by_step(path: Path) -> None:
         schema.bring_up_to_date(file)
         file.execute("INSERT INTO runs VALUES (1, 'then', 7)")
         with pytest.raises(sqlite3.OperationalError):
-            schema.bring_up_to_date(file, (*steps[:1], "ALTER TABLE runs ADD COLUMN half; NONSENSE;"))
+            schema.bring_up_to_date(file, (*schema.STEPS, "ALTER TABLE runs ADD COLUMN half; NONSENSE;"))
         file.rollback()
-        assert file.execute("PRAGMA user_version").fetchone() == (1,)
+        assert file.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         schema.bring_up_to_date(file, steps)
         schema.bring_up_to_date(file, steps)
         assert file.execute("SELECT * FROM runs").fetchall() == [(1, "then", 7, "")]
-    schema.examine(path, version=2)
+    schema.examine(path, version=len(steps))
     with pytest.raises(JournalUnreadable, match="newer"):
-        schema.examine(path, version=1)
+        schema.examine(path)
+
+
+@virtual
+async def test_a_file_of_the_first_version_is_read_and_carried_on(path: Path) -> None:
+    """Its reader knows of no reopening; once it is opened to be written, an intent that was closed can be opened."""
+    row = "INSERT INTO facts (run, kind, intent_id, order_id, at, monotonic, payload) VALUES (1, ?, 'i', '', 0, 0.0, ?)"
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        schema.bring_up_to_date(file, schema.STEPS[:1])
+        for n, kind in enumerate(("intent", "closed")):
+            file.execute(row, (kind, f'{{"n": {n}, "more": ""}}'))
+    with JournalReader(path) as reader:
+        assert reader.intents(open_only=True) == ()
+    async with SqliteJournal(path) as journal:
+        assert await journal.intents(open_only=True) == ()
+        await journal.write(fact(FactKind.REOPENED, 2, intent="i"))
+        assert numbers(await journal.intents(open_only=True)) == [0]
+        assert await journal.forget(BEGAN + timedelta(days=1)) == 0, "it is open"
+        await journal.write(fact(FactKind.CLOSED, 3, intent="i"))
+        assert await journal.intents(open_only=True) == ()
 
 
 @pytest.mark.parametrize("settings", [{"max_bytes": LEAST_BYTES - 1}, {"closing_seconds": 0.0}])

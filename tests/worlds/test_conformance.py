@@ -16,6 +16,8 @@ from fillwatch.testing.recorder import RecordingBroker
 class TestSimulated(BrokerConformance):
     """The broker of the simulator, and whether noting its calls changes it."""
 
+    PUSHES = False
+
     @asynccontextmanager
     async def over(self, world: World) -> AsyncIterator[Broker]:
         broker = RecordingBroker(SimulatedBroker(world), History(asyncio.get_running_loop().time))
@@ -25,6 +27,8 @@ class TestSimulated(BrokerConformance):
 
 class TestSmallPages(BrokerConformance):
     """Pages of two orders and of five executions."""
+
+    PUSHES = False
 
     @asynccontextmanager
     async def over(self, world: World) -> AsyncIterator[Broker]:

@@ -1,4 +1,4 @@
-"""The Alpaca adapter, talking HTTP to the simulator in one virtual-time loop, keeps to the contract of every broker."""
+"""The Alpaca adapter keeps to the contract of every broker, over HTTP and a WebSocket in one virtual-time loop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from fillwatch.testing.conformance import BrokerConformance
 from fillwatch.testing.conformance_scenarios import setting_of
 from fillwatch.testing.inloop import alpaca_over, in_loop
 from fillwatch.testing.worlds import run_world
+
+
+class TestReading(BrokerConformance):
+    """`AlpacaBroker` without its stream."""
+
+    PUSHES = False
+
+    @asynccontextmanager
+    async def over(self, world: World) -> AsyncIterator[Broker]:
+        async with in_loop(world) as wire:
+            broker = alpaca_over(wire, stream=False)
+            yield broker
+            await broker.aclose()
 
 
 class TestAlpaca(BrokerConformance):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,12 +24,13 @@ from fillwatch.brokers.base import (
     SubmitAnswer,
     Unknown,
 )
-from fillwatch.brokers.push import Disconnected, Event, Gap
+from fillwatch.brokers.push import Connected, Disconnected, Event, Gap
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.evidence import Executed, Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import ExecutionKind, OrderRequest, OrderSnapshot, OrderStatus
 from fillwatch.simulator import Kind, SimulatedBroker, World
 from fillwatch.testing.conformance import BrokerConformance
+from fillwatch.testing.conformance_push import Pushed
 
 
 class Defective(SimulatedBroker):
@@ -207,9 +209,18 @@ class BelievesInSilence(Pushing):
                 yield rest
 
 
+class HearsNothing(Pushing):
+    """Connected, it says, and has not even asked."""
+
+    async def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        yield (Connected(as_of=asyncio.get_running_loop().time()),)
+        await asyncio.Event().wait()
+
+
 def kit_for(defect: type[Defective]) -> BrokerConformance:
     class Kit(BrokerConformance):
         ORDERS = 24
+        PUSHES = issubclass(defect, Pushing)
 
         @asynccontextmanager
         async def over(self, world: World) -> AsyncIterator[Broker]:
@@ -253,6 +264,7 @@ DEFECTS: list[tuple[type[Defective], Found]] = [
     (EndsWithTheConnection, lambda kit: kit.test_a_lost_connection_is_told_and_made_again()),
     (BelievesInSilence, lambda kit: kit.test_a_connection_that_falls_silent_is_given_up()),
     (BelievesInSilence, lambda kit: kit.test_a_slot_that_somebody_else_holds_is_told_apart()),
+    (HearsNothing, lambda kit: kit.test_an_engine_tells_the_truth_in_every_scenario("mute-stream")),
     (
         AnswersForAnotherTime,
         lambda kit: kit.test_a_look_describes_the_order_and_is_stamped_when_it_was_sent(),
@@ -265,3 +277,21 @@ def test_a_known_defect_is_found(defect: type[Defective], found: Found) -> None:
     found(kit_for(Pushing if issubclass(defect, Pushing) else Defective))
     with pytest.raises((AssertionError, BrokerError)):
         found(kit_for(defect))
+
+
+def test_who_does_not_push_has_to_say_so() -> None:
+    class Silent(BrokerConformance):
+        @asynccontextmanager
+        async def over(self, world: World) -> AsyncIterator[Broker]:
+            yield SimulatedBroker(world)
+
+    with pytest.raises(AssertionError, match="PUSHES = False"):
+        Silent().test_a_lost_connection_is_told_and_made_again()
+
+
+def test_of_who_does_not_push_no_test_of_pushing_is_collected() -> None:
+    kit = kit_for(Defective)
+    pushed = [name for name in vars(Pushed) if name.startswith("test_")]
+    assert len(pushed) >= 6
+    assert not any(callable(getattr(kit, name)) for name in pushed)
+    assert callable(kit.test_an_outage_is_survived)

@@ -46,6 +46,7 @@ _ABSENCES = 2  # 404s in a row after which the tape is held not to be there
 _CAPS = Capabilities(
     page_size=500,
     fills_page_size=100,
+    lists_ended=True,
     request_timeout=10.0,
     max_in_flight=8,
     position_lag=10.0,
@@ -75,20 +76,24 @@ class AlpacaBroker:
         credentials = Credentials.keys(api_key, secret_key)
         self._begin(_transport(Endpoint.check(base_url, stream_url, live=live), credentials), replay=replay)
 
-    def _begin(self, transport: Transport, *, replay: bool = False) -> None:
+    def _begin(self, transport: Transport, *, stream: Stream | None = None, replay: bool = False) -> None:
         self._replay = replay
         self._transport = transport
+        self._stream = stream
         # A transport over something else than the network has no sockets beside it.
-        self._caps = replace(_CAPS, stream=not transport.is_wired)
-        self._stream: Stream | None = None
+        self._caps = replace(_CAPS, stream=stream is not None or not transport.is_wired)
         self._absences = 0
-        self._known = KnownRows()
+        self._known, self._known_ended = KnownRows(), KnownRows()
 
     @classmethod
-    def over(cls, transport: Transport) -> AlpacaBroker:
-        """A broker over a transport made elsewhere, with that one's credentials, endpoint and time-outs."""
+    def over(cls, transport: Transport, stream: Stream | None = None) -> AlpacaBroker:
+        """A broker over a transport made elsewhere, with that one's credentials, endpoint and time-outs.
+
+        `stream`: its trade updates, made elsewhere too. None: those of the endpoint, or none of a transport that does
+        not go over the network.
+        """
         broker = cls.__new__(cls)
-        broker._begin(transport)
+        broker._begin(transport, stream=stream)
         return broker
 
     @classmethod
@@ -168,10 +173,22 @@ class AlpacaBroker:
         older orders: every row of a full page has the same submission time, or the broker ignores `until` or the
         direction. `ValueError` for a bound without an offset.
         """
-        params = {"status": "all", "limit": str(_CAPS.page_size), "direction": "desc", "nested": "false"}
+        return await self._list("all", after, until, self._known)
+
+    async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        """One page of up to 500 orders that have ended, as `list` gives those of every status.
+
+        Legs that are held come with them (facts.md §3), though they live.
+        """
+        return await self._list("closed", after, until, self._known_ended)
+
+    async def _list(
+        self, status: str, after: datetime | None, until: datetime | None, known: KnownRows
+    ) -> Listing | Unanswered:
+        params = {"status": status, "limit": str(_CAPS.page_size), "direction": "desc", "nested": "false"}
         params |= {name: fields.wire_time(at) for name, at in (("after", after), ("until", until)) if at is not None}
         reply = await self._transport.ask("GET", _ORDERS, params)
-        return read.listing(reply, _CAPS.page_size, until, self._known)
+        return read.listing(reply, _CAPS.page_size, until, known)
 
     async def fills(self, *, after: datetime | None = None, page_token: str | None = None) -> Fills | Unanswered:
         """One page of up to 100 executions, oldest first. Busts and corrections are told when Alpaca tells them.

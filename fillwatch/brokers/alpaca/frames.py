@@ -19,6 +19,7 @@ from fillwatch.brokers.alpaca.updates import Frame, LegRow, Rest, Update, check,
 from fillwatch.brokers.push import Event, Gap
 from fillwatch.core.evidence import Executed, Route, Seen
 from fillwatch.core.orders import Execution, ExecutionKind, OrderSnapshot, OrderStatus
+from fillwatch.core.quick import maker
 from fillwatch.core.text import plain
 
 #: The stream that tells of orders.
@@ -59,6 +60,7 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
+_seen, _executed, _row = maker(Seen), maker(Executed), maker(Execution)
 _FRAME = msgspec.json.Decoder(Frame)
 _UPDATE = msgspec.json.Decoder(Update)
 _LOOSE = msgspec.json.Decoder(_LooseUpdate)
@@ -117,7 +119,7 @@ def mark(raw: bytes) -> tuple[str | None, datetime | None]:
 
 
 def _said(update: Rest, order: OrderSnapshot, route: Route, as_of: float) -> tuple[Event, ...]:
-    seen = Seen(order=order, route=route, as_of=as_of)
+    seen = _seen(order=order, route=route, as_of=as_of)
     name = update.event
     kind = EVENTS.get(name)
     if kind is None:
@@ -128,7 +130,7 @@ def _said(update: Rest, order: OrderSnapshot, route: Route, as_of: float) -> tup
         if order.order_class == "mleg" and not update.execution_id:
             legs = [_of_leg(leg, update, order) for leg in update.legs or ()]
             return seen, *(Executed(execution=leg, route=route, as_of=as_of) for leg in legs)
-        return seen, Executed(execution=_execution(update, kind, order), route=route, as_of=as_of)
+        return seen, _executed(execution=_execution(update, kind, order), route=route, as_of=as_of)
     except Unreadable as error:
         return seen, Gap(reason=f"the execution of a {name} could not be read: {error}", as_of=as_of)
 
@@ -142,7 +144,7 @@ def _execution(update: Rest, kind: ExecutionKind, order: OrderSnapshot) -> Execu
     if price < 0 or (qty <= 0 and kind is ExecutionKind.FILL):
         raise Unreadable(f"qty {qty}, price {price}")
     previous = update.previous_execution_id
-    return Execution(
+    return _row(
         execution_id=fields.uuid_text(execution_id) or execution_id,
         order_id=order.order_id,
         qty=abs(qty),

@@ -1,18 +1,15 @@
 """One connection to the trade updates: opened, authenticated, listened to, and given up when it shows no life.
 
-The one module that touches the WebSocket library. The client speaks first; nothing is replayed (facts: Alpaca's
-"Websocket Streaming" page, alpacahq/Alpaca-API issue 94).
+The client speaks first; nothing is replayed (facts: Alpaca's "Websocket Streaming" page, alpacahq/Alpaca-API issue 94).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from fillwatch.brokers.alpaca import frames
@@ -20,15 +17,11 @@ from fillwatch.brokers.alpaca.dialogue import LISTEN, GaveUp, heed, shown
 from fillwatch.brokers.alpaca.frames import TRADE_UPDATES
 from fillwatch.brokers.alpaca.inbox import Inbox
 from fillwatch.brokers.alpaca.keys import Credentials
+from fillwatch.brokers.alpaca.socket import Opener, Socket, open_socket
 from fillwatch.brokers.alpaca.updates import Rest
 from fillwatch.brokers.pauses import Loss
 from fillwatch.brokers.push import Connected, Heartbeat
 
-#: Bytes of one frame: hundreds of times the largest trade update, that of a multi-leg order. A longer one ends the
-#: connection, for it would have to be kept whole to be read.
-LONGEST_FRAME = 2**20
-#: Frames that the library keeps before it stops reading; ours are taken from it at once.
-_QUEUE = 1024
 #: What the HTTP status of a refused upgrade means; any other: it could not be made.
 _REFUSALS = {401: Loss.KEYS, 403: Loss.KEYS, 429: Loss.TAKEN}
 #: Seconds by which a wake-up may be late before the loop, and not the broker, is taken for the one that slept.
@@ -57,20 +50,24 @@ class Lost:
     stood: float = 0.0
 
 
-class _OwnWayOnly(connect):
-    """Follows no redirect: it could lead the keys to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
 class Line:
-    """One connection. `newer_form`: authenticate by the newer form first (facts: both have been seen to work)."""
+    """One connection. `newer_form`: authenticate by the newer form first (facts: both have been seen to work).
+
+    `opener`: what opens its WebSocket.
+    """
 
     def __init__(
-        self, url: str, credentials: Credentials, inbox: Inbox, patience: Patience, *, newer_form: bool = False
+        self,
+        url: str,
+        credentials: Credentials,
+        inbox: Inbox,
+        patience: Patience,
+        *,
+        newer_form: bool = False,
+        opener: Opener = open_socket,
     ) -> None:
         self._url = url
+        self._opener = opener
         self._credentials = credentials
         self._inbox = inbox
         self._patience = patience
@@ -104,19 +101,7 @@ class Line:
     async def _run(self) -> NoReturn:
         deadline = self._loop.time() + self._patience.opening
         async with asyncio.timeout_at(deadline):
-            socket = await _OwnWayOnly(
-                self._url,
-                additional_headers={"Content-Type": "application/json"},  # and not application/msgpack
-                user_agent_header="fillwatch",
-                compression=None,  # a trade update is small; unpacking would be a door for frames that are not
-                proxy=None,
-                open_timeout=None,
-                ping_interval=None,
-                close_timeout=self._patience.closing,
-                max_size=LONGEST_FRAME,
-                max_queue=_QUEUE,
-                logger=_silent(),
-            )
+            socket = await self._opener(self._url, self._patience.closing)
         try:
             async with asyncio.timeout_at(deadline):
                 early = await self._subscribe(socket)
@@ -128,7 +113,7 @@ class Line:
         finally:
             await self._hang_up(socket)
 
-    async def _subscribe(self, socket: ClientConnection) -> list[bytes]:
+    async def _subscribe(self, socket: Socket) -> list[bytes]:
         """Show the keys and ask for the trade updates; such of them as have come before the acknowledgement."""
         await self._authenticate(socket)
         await socket.send(LISTEN, text=True)
@@ -138,7 +123,7 @@ class Line:
             raise GaveUp("the broker does not offer trade updates to this account")
         return early
 
-    async def _authenticate(self, socket: ClientConnection) -> None:
+    async def _authenticate(self, socket: Socket) -> None:
         """Show the keys, in the other form too where the first is refused."""
         refused = False
         for keys in shown(self._credentials, newer_first=self._newer_form):
@@ -154,7 +139,7 @@ class Line:
             refused = True
         raise GaveUp("the keys were refused", Loss.KEYS)
 
-    async def _listen(self, socket: ClientConnection) -> NoReturn:
+    async def _listen(self, socket: Socket) -> NoReturn:
         """Put frames into the inbox, ping, and give up when nothing is heard."""
         clock, patience = self._loop.time, self._patience
         ping_at, excused = self._heard + patience.ping, 0.0
@@ -185,7 +170,7 @@ class Line:
                 ping_at = now + patience.ping
                 await self._ping(socket)
 
-    async def _ping(self, socket: ClientConnection) -> None:
+    async def _ping(self, socket: Socket) -> None:
         try:
             async with asyncio.timeout(self._patience.closing):
                 pong = await socket.ping()
@@ -198,7 +183,7 @@ class Line:
             self._heard = self._loop.time()
             self._inbox.put(self._heard, Heartbeat(as_of=self._heard))
 
-    async def _hang_up(self, socket: ClientConnection) -> None:
+    async def _hang_up(self, socket: Socket) -> None:
         """Say farewell, but not for long."""
         try:
             async with asyncio.timeout(2 * self._patience.closing):
@@ -212,7 +197,7 @@ class Line:
                     await socket.wait_closed()
 
 
-async def _answer(socket: ClientConnection, stream: str, early: list[bytes]) -> Rest:
+async def _answer(socket: Socket, stream: str, early: list[bytes]) -> Rest:
     """The next message of `stream`; trade updates that come before it are kept in `early`."""
     while True:
         raw = await socket.recv(decode=False)
@@ -220,10 +205,3 @@ async def _answer(socket: ClientConnection, stream: str, early: list[bytes]) -> 
         if frame is not None and frame.stream == stream and frame.data is not None:
             return frame.data
         early.append(raw)
-
-
-def _silent() -> logging.Logger:
-    """A logger of the library's that nobody can turn up: at DEBUG it logs what is sent, keys included."""
-    logger = logging.Logger("fillwatch.websockets", logging.CRITICAL)
-    logger.addHandler(logging.NullHandler())
-    return logger

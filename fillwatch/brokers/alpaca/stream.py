@@ -14,6 +14,7 @@ from fillwatch.brokers.alpaca.keys import Credentials
 from fillwatch.brokers.alpaca.line import Line, Lost, Patience
 from fillwatch.brokers.alpaca.replay import Replay
 from fillwatch.brokers.alpaca.settled import settled
+from fillwatch.brokers.alpaca.socket import Opener, open_socket
 from fillwatch.brokers.pauses import STOOD, Loss, Pauses
 from fillwatch.brokers.push import Disconnected, Event
 
@@ -24,7 +25,8 @@ AT_A_STRETCH = 64
 class Stream:
     """The trade updates of one account, for one reader at a time.
 
-    `replay`: the server-sent feed that is read beside the WebSocket. `rng`: where the pauses are drawn from.
+    `replay`: the server-sent feed that is read beside the WebSocket. `rng`: where the pauses are drawn from. `opener`:
+    what opens a WebSocket, where it is not to go over the network.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Stream:
         replay: Replay | None = None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
+        opener: Opener = open_socket,
     ) -> None:
         self._url = url
+        self._opener = opener
         self._credentials = credentials
         self._replay = replay
         self._patience = patience or Patience()
@@ -112,7 +116,9 @@ class Stream:
 
     async def _connection(self, inbox: Inbox) -> Lost:
         """One connection, in a task of its own, so that even an error that nobody has foreseen only ends that one."""
-        line = Line(self._url, self._credentials, inbox, self._patience, newer_form=self._newer_form)
+        line = Line(
+            self._url, self._credentials, inbox, self._patience, newer_form=self._newer_form, opener=self._opener
+        )
         lost = await settled(line.run(), "fillwatch-stream-line", 4 * self._patience.closing)
         if isinstance(lost, Lost):
             return lost

@@ -13,9 +13,11 @@ import msgspec
 from fillwatch.brokers.alpaca import fields
 from fillwatch.brokers.alpaca.fields import Unreadable
 from fillwatch.core.orders import OrderSnapshot, OrderStatus
+from fillwatch.core.quick import maker
 
 #: Digits before or after the point that no amount has.
 _LARGEST_EXPONENT = 30
+_order = maker(OrderSnapshot)
 _STATUSES = {status.value: status for status in OrderStatus}
 
 
@@ -92,7 +94,7 @@ def snapshot(row: OrderRow) -> OrderSnapshot:
         if amount is not None:
             check(amount)
     created, submitted, updated, filled = row.created_at, row.submitted_at, row.updated_at, row.filled_at
-    return OrderSnapshot(
+    return _order(
         order_id=fields.order_id(row.id),
         status=_STATUSES.get(word) or OrderStatus.parse(word),
         raw_status=intern(word),

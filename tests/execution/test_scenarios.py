@@ -1,0 +1,103 @@
+"""`execute_trade` under every scenario of the simulator, and with every fate of each of its orders: no share is left
+bare without saying so, nothing is entered twice, and nothing is said to be filled that was not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from fillwatch.core.trade_amendment import TradeAmendment
+from fillwatch.core.trade_facts import client_id
+from fillwatch.core.trade_result import TradeResult
+from fillwatch.core.trade_terms import ExecutorConfig
+from fillwatch.simulator import NO_FAULTS, Fate, Faults, World, scenarios
+from fillwatch.simulator.fates import PLANNED
+from fillwatch.simulator.faults import Rule
+from fillwatch.simulator.scenarios import enact, load
+from fillwatch.testing import run_virtual
+from tests.execution.scene import Scene, scene
+
+#: Seconds of trouble, and of quiet after it in which everything has to be put right.
+TROUBLE, QUIET = 120.0, 240.0
+#: Seconds by which what is said may trail the truth: an exit that has just ended has to be seen, through stale reads.
+TRAIL = 12.0
+#: A symbol that the crowds of the scenarios do not deal in.
+OURS = "ZQZ"
+#: A fate of an exit that has the shares traded whatever the other exit does is no fate that an OCO can have.
+NO_EXIT = frozenset({Fate.NOTIONAL, Fate.FRACTIONAL})
+
+
+def newest(result: TradeResult, heard: list[TradeAmendment]) -> TradeResult:
+    return heard[0].amended if heard else result
+
+
+def just_changed(there: Scene) -> bool:
+    """Whether something has happened to an order so lately that nobody can know it yet."""
+    now = there.world.advance()
+    return any(order.statuses[-1][0] > now - TRAIL for order in there.orders("T"))
+
+
+async def live(there: Scene, side: str) -> list[str]:
+    """One trade in trouble, then quiet; what is wrong."""
+    heard: list[TradeAmendment] = []
+
+    async def listen() -> None:
+        async for amendment in there.executor.amendments():
+            heard[:] = [amendment]
+
+    ear = asyncio.create_task(listen())
+    result = await there.trade(side, symbol=OURS, intent_id="T")
+    wrong = []
+    if result.position_protected and there.bare(OURS) and not just_changed(there):
+        wrong.append(f"said to be protected, and {there.bare(OURS)} bare: {result.reason}")
+    if result.success and not result.position_protected:
+        wrong.append("a success that is not protected")
+    await asyncio.sleep(TROUBLE)
+    there.world.faults = NO_FAULTS
+    await asyncio.sleep(QUIET)
+    last = newest(result, heard)
+    if there.bare(OURS) and last.position_protected:
+        wrong.append(f"{there.bare(OURS)} bare in the end without saying so: {last.reason}")
+    entries = [order for order in there.orders("T") if order.client_order_id == client_id("T", "e1")]
+    if len(entries) > 1:
+        wrong.append("entered twice")
+    if entries and last.fill is not None and last.fill.fill_quantity is not None:
+        executed = there.world.ledger.executed_in_chain(entries[0].order_id, busts=False)
+        if last.fill.fill_quantity > executed:
+            wrong.append(f"{last.fill.fill_quantity} said to be filled, {executed} were")
+    ear.cancel()
+    return wrong
+
+
+def judged(seed: int, faults: Faults = NO_FAULTS, name: str = "", config: ExecutorConfig | None = None) -> list[str]:
+    async def run() -> list[str]:
+        loop = asyncio.get_running_loop()
+        world = World(seed, clock=loop.time, fate=Fate.MARKET, faults=faults)
+        if name:
+            enact(load(name), world)
+        async with scene(seed, world=world, stream=seed % 2 == 0, config=config) as there:
+            return await live(there, "buy" if Random(seed).random() < 0.7 else "sell")
+
+    return [f"seed {seed}: {line}" for line in run_virtual(run, seed=seed)]
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("name", scenarios.names())
+def test_no_scenario_leaves_a_share_bare_unsaid(name: str, seed: int) -> None:
+    assert not judged(seed, name=name)
+
+
+@pytest.mark.parametrize("order", ["e1", "x1", "c1"])
+@pytest.mark.parametrize("fate", [fate for fate in PLANNED if fate not in NO_EXIT])
+def test_no_fate_of_any_order_leaves_a_share_bare_unsaid(fate: Fate, order: str) -> None:
+    """In fair weather and in foul; `c1` closes a position that has slipped too far."""
+    config = ExecutorConfig(max_slippage=0) if order == "c1" else None
+    rule = Rule(kind=fate, orders=frozenset({client_id("T", order)}))
+    wrong = []
+    for seed, weather in ((1, NO_FAULTS), (2, Faults.random(2)), (3, Faults.random(103))):
+        wrong += judged(seed, replace(weather, rules=(rule,)), config=config)
+    assert not wrong
