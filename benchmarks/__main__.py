@@ -1,49 +1,137 @@
-"""Runs the benchmarks by name, all but those against peers by default, and prints one line for each figure."""
+"""`python -m benchmarks [NAME ...]`: runs benchmarks by name, prints each figure, and says which targets were met."""
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
-from benchmarks import against, basket, burst, costs, journal, lateness, simulator, table, timeouts
-from benchmarks.figures import keep_json, machine
+from benchmarks import (
+    against,
+    basket,
+    burst,
+    costs,
+    journal,
+    lateness,
+    limiter,
+    readme,
+    simulator,
+    table,
+    timeouts,
+    wire,
+)
+from benchmarks.figures import keep_json, kept_since, machine
+from benchmarks.summary import summary
 
-#: Ours alone, which is what runs by default; and what takes longer, or needs other packages.
-OURS: Mapping[str, Callable[[], Iterator[str]]] = {
+Benchmark = Callable[[], Iterator[str]]
+
+#: Ours alone, which is what runs by default, in this order; and what takes longer, or needs other packages.
+OURS: Mapping[str, Benchmark] = {
     **costs.BENCHMARKS,
+    **limiter.BENCHMARKS,
     **simulator.BENCHMARKS,
-    **journal.BENCHMARKS,
     **journal.BENCHMARKS,
     **burst.BENCHMARKS,
     **basket.BENCHMARKS,
     **timeouts.BENCHMARKS,
-    **against.BENCHMARKS,
     **lateness.BENCHMARKS,
+    **wire.BENCHMARKS,
+    **against.BENCHMARKS,
     **table.BENCHMARKS,
 }
-BENCHMARKS = {**OURS, **against.PEER_BENCHMARKS}
+BENCHMARKS: Mapping[str, Benchmark] = {**OURS, **against.PEER_BENCHMARKS, **readme.BENCHMARKS}
+#: Names for several at once.
+GROUPS: Mapping[str, Sequence[str]] = {
+    "all": [*OURS],
+    "costs": [*costs.BENCHMARKS, *limiter.BENCHMARKS],
+    "simulator": [*simulator.BENCHMARKS],
+    "virtual": [*basket.BENCHMARKS, *timeouts.BENCHMARKS, *lateness.BENCHMARKS],
+}
 
 
-def main(names: list[str]) -> int:
-    """0, or 2 for a name that is none."""
-    unknown = [name for name in names if name not in BENCHMARKS]
+def main(arguments: Sequence[str]) -> int:
+    """0, whether or not targets were met; 1 when a benchmark failed, 2 when it could not be asked like that."""
+    asked = _parser().parse_args(arguments)
+    unknown = [name for name in asked.names if name not in BENCHMARKS and name not in GROUPS]
     if unknown:
-        print(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(_no_such(unknown), file=sys.stderr)
         return 2
+    chosen = dict(BENCHMARKS) | _sized(asked.orders, asked.seconds)
+    wanted = [each for name in asked.names or ["all"] for each in GROUPS.get(name, [name])]
     print(machine())
-    for name in names or OURS:
-        began, lines = time.perf_counter(), []
-        for line in BENCHMARKS[name]():
+    failed = [name for name in dict.fromkeys(wanted) if not _run(name, chosen[name])]
+    for line in summary([name for name in wanted if name not in failed]):
+        print(line)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run(name: str, benchmark: Benchmark) -> bool:
+    """Run one, keep what it said unless it has kept more; False if it failed, which does not end the others."""
+    began, at, lines = time.perf_counter(), time.time(), []
+    try:
+        for line in benchmark():
             lines.append(line)
             print(f"{name:10} {line}", flush=True)
-        if name not in KEPT:
-            keep_json(name, {"lines": lines, "seconds": round(time.perf_counter() - began, 1)})
-    return 0
+    except Exception as error:  # noqa: BLE001 - the top of one of many: the others are to be measured all the same
+        print(f"{name:10} FAILED: {type(error).__name__}: {error}", flush=True)
+        return False
+    seconds = time.perf_counter() - began
+    print(f"{name:10} ({seconds:.0f} s)", flush=True)
+    if not kept_since(name, at):
+        keep_json(name, {"lines": lines, "seconds": round(seconds, 1)})
+    return True
 
 
-#: Benchmarks that write their own JSON, with more in it than their lines.
-KEPT = frozenset({"burst", "basket", "timeouts", "hard", "lateness", "peers", "table"})
+def _sized(orders: Sequence[int] | None, seconds: float | None) -> dict[str, Benchmark]:
+    """Those that can be asked for other numbers of orders, or another length."""
+    return {
+        "lateness": partial(lateness.lateness, orders or lateness.SIZES),
+        "wire": partial(wire.wire, orders or wire.SIZES, seconds or wire.SECONDS),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measures fillwatch. Each benchmark leaves reports/bench/NAME.json, some a picture beside it.",
+        epilog=f"benchmarks:\n{_listed()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to run; by default all but `peers`")
+    sizes = f"{_numbers(lateness.SIZES)}; {_numbers(wire.SIZES)}"
+    parser.add_argument(
+        "--orders", type=int, nargs="+", metavar="N", help=f"open orders, of lateness and wire ({sizes})"
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help=f"how long wire watches ({wire.SECONDS:g})")
+    return parser
+
+
+def _no_such(unknown: Sequence[str]) -> str:
+    names = [*BENCHMARKS, *GROUPS]
+    near = [close for name in unknown for close in difflib.get_close_matches(name, names, n=1)]
+    hint = f"; did you mean {' '.join(near)}?" if near else ""
+    return f"no benchmark is called {', '.join(map(repr, unknown))}{hint}\nthere are:\n{_listed()}"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
+
+
+def _listed() -> str:
+    """Every name with what it measures."""
+    lines = [f"  {name:12} {_purpose(benchmark)}" for name, benchmark in BENCHMARKS.items()]
+    lines += [f"  {name:12} = {' '.join(members)}" for name, members in GROUPS.items()]
+    return "\n".join(lines)
+
+
+def _purpose(benchmark: Benchmark) -> str:
+    return (benchmark.__doc__ or "").strip().partition("\n")[0]
+
 
 if __name__ == "__main__":  # processes of a pool import it again
     sys.exit(main(sys.argv[1:]))

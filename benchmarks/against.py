@@ -1,7 +1,8 @@
 """Systems that watch orders, each in a process of its own, before the same simulated server, limit and seeds.
 
 Real time: `hard` runs ours through the table of hard cases; `peers` runs what people use today through the same, and
-measures how late each tells of fills. The environments of the peers are made on demand under `.venv/peers`.
+measures how late each tells of fills. The environments of the peers are made on demand under `.venv/peers`; a peer
+whose environment cannot be made, or that cannot be driven, is left out, and the reason is kept with the figures.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
-from benchmarks.driver import Played, System, play, tracked
-from benchmarks.figures import Figure, Row, keep, keep_json, mean, percentile
+from benchmarks import plots
+from benchmarks.driver import Played, play
+from benchmarks.figures import Figure, Row, keep, keep_json, mean, percentile, progress
 from benchmarks.scripts import HARD, Script, one_after_another
+from benchmarks.systems import System, Undriven, prepared, tracked
 
 OURS = (
     System(name="fillwatch, polling", folder="fillwatch", how="polling", ours=True),
@@ -32,17 +36,34 @@ TRACKERS = (
 )
 
 
-async def _table(systems: Sequence[System], at_a_time: int = 4) -> dict[str, dict[str, list[str]]]:
-    """What is wrong, by case and system; at most so many cases run at a time."""
-    room = asyncio.Semaphore(at_a_time)
-    found: dict[str, dict[str, list[str]]] = {script.name: {} for script in HARD}
+@dataclass(slots=True, kw_only=True)
+class Verdicts:
+    """What is wrong, by case and system; and why a system has no say in a case."""
+
+    wrong: dict[str, dict[str, list[str]]] = field(default_factory=lambda: {script.name: {} for script in HARD})
+    left_out: dict[str, dict[str, str]] = field(default_factory=lambda: {script.name: {} for script in HARD})
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """One for each case and system."""
+        for case, by_system in self.wrong.items():
+            for system, wrong in by_system.items():
+                yield f"{case:32} {system:28} {'right' if not wrong else f'WRONG ({len(wrong)}): {wrong[0]}'}"
+            for system, reason in self.left_out[case].items():
+                yield f"{case:32} {system:28} left out: {reason}"
+
+
+async def _table(systems: Sequence[System], at_a_time: int = 4) -> Verdicts:
+    """Each system through each hard case; at most so many cases run at a time."""
+    room, found = asyncio.Semaphore(at_a_time), Verdicts()
 
     async def one(script: Script, system: System) -> None:
         async with room:
             try:
-                found[script.name][system.name] = (await play(system, script)).wrong
-            except (TimeoutError, BrokenPipeError, ConnectionError) as error:
-                found[script.name][system.name] = [f"it could not be driven: {type(error).__name__}"]
+                found.wrong[script.name][system.name] = (await play(system, script)).wrong
+            except (Undriven, OSError) as error:
+                found.left_out[script.name][system.name] = _reason(error)
+            progress(f"{script.name}: {system.name}")
 
     async with asyncio.TaskGroup() as group:
         for script in HARD:
@@ -51,23 +72,23 @@ async def _table(systems: Sequence[System], at_a_time: int = 4) -> dict[str, dic
     return found
 
 
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, Undriven) else f"{type(error).__name__}: {error}"
+
+
 def hard() -> Iterator[str]:
     """Ours through every hard case, right or wrong."""
-    found = asyncio.run(_table(OURS))
-    yield from _told(found)
+    found = asyncio.run(_table(OURS, at_a_time=8))
+    yield from found.lines
     figures = tuple(
-        Figure(name=f"{case}: {system}", value=len(wrong), unit="wrong", at_most=0)
-        for case, by_system in found.items()
-        for system, wrong in by_system.items()
+        Figure(
+            name=f"{case}: {system.name}", value=len(found.wrong[case].get(system.name, ["-"])), unit="wrong", at_most=0
+        )
+        for case in found.wrong
+        for system in OURS
     )
-    keep("hard", [Row(case="hard cases", figures=figures, facts={"wrong": found})])
-
-
-def _told(found: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[str]:
-    for case, by_system in found.items():
-        for system, wrong in by_system.items():
-            verdict = "right" if not wrong else f"WRONG ({len(wrong)}): {wrong[0]}"
-            yield f"{case:32} {system:28} {verdict}"
+    keep("hard", [Row(case="hard cases", figures=figures, facts=asdict(found))])
+    yield plots.verdicts("hard", found.wrong)
 
 
 #: Open orders, and seconds for which they fill one after another.
@@ -76,17 +97,56 @@ SIZES, SECONDS = (10, 100), 90.0
 
 def peers() -> Iterator[str]:
     """Everybody: lateness among 10 and 100 open orders, the hard cases, and how fast a tracker tracks."""
-    rows = asyncio.run(_lateness((*OURS, *PEERS)))
+    progress("environments of the peers, from the network if they are not there")
+    missing = {system.folder: reason for system in (*PEERS, *TRACKERS) if (reason := prepared(system)) is not None}
+    yield from (f"{folder} is left out: {reason}" for folder, reason in missing.items())
+    systems = [*OURS, *(system for system in PEERS if system.folder not in missing)]
+    trackers = [system for system in TRACKERS if system.folder not in missing]
+    rows = asyncio.run(_lateness(systems))
     keep("peers", rows)
     for row in rows:
         yield from row.lines
-    found = asyncio.run(_table((*OURS, *PEERS)))
-    keep_json("peers_hard", {"wrong": found})
-    yield from _told(found)
-    rates = [_tracked(system) for system in TRACKERS]
+    yield _picture(rows)
+    found = asyncio.run(_table(systems))
+    for system in trackers:
+        _told(system, found)
+    for system in (*PEERS, *TRACKERS):
+        if system.folder in missing:
+            for case in found.left_out.values():
+                case[system.name] = missing[system.folder]
+    keep_json("peers_hard", asdict(found))
+    yield from found.lines
+    yield plots.verdicts("peers_hard", found.wrong)
+    rates = [_tracked(system) for system in trackers]
     keep("trackers", rates)
     for row in rates:
         yield from row.lines
+
+
+def _picture(rows: Sequence[Row]) -> str:
+    """Of the runs among most orders; a system that was left out is not in it."""
+    most = f"{max(SIZES):,} orders"
+    told = {
+        str(row.facts["system"]): row.facts["delays"]
+        for row in rows
+        if row.case.startswith(f"{most}: ") and isinstance(row.facts.get("delays"), list)
+    }
+    return plots.cumulative("peers", f"fills among {most}, 200 requests a minute", told)  # type: ignore[arg-type]  # lists of floats, as `_lateness_row` keeps them
+
+
+def _told(system: System, found: Verdicts) -> None:
+    """The hard cases of a system that has no server to be put before, and is told of them instead."""
+    if system.ours:  # it has been before the server
+        return
+    try:
+        told = tracked(replace(system, script="cases.py"))
+    except Undriven as error:
+        told = [{"case": name, "left_out": error.reason} for name in found.wrong]
+    for each in told:
+        if "left_out" in each:
+            found.left_out[each["case"]][system.name] = each["left_out"]
+        elif "case" in each:
+            found.wrong[each["case"]][system.name] = each["wrong"]
 
 
 async def _lateness(systems: Sequence[System]) -> list[Row]:
@@ -95,7 +155,12 @@ async def _lateness(systems: Sequence[System]) -> list[Row]:
 
     async def one(script: Script, system: System) -> Row:
         async with room:
-            return _lateness_row(system, script, await play(system, script))
+            progress(f"{script.name}: {system.name}, {SECONDS:.0f} s and more")
+            try:
+                return _lateness_row(system, script, await play(system, script))
+            except (Undriven, OSError) as error:
+                facts: dict[str, object] = {"system": system.name, "left_out": _reason(error)}
+                return Row(case=f"{script.name}: {system.name} (left out: {_reason(error)})", figures=(), facts=facts)
 
     plain = [(one_after_another(size, SECONDS), system) for size in SIZES for system in systems]
     lossy = [
@@ -117,14 +182,21 @@ def _lateness_row(system: System, script: Script, played: Played) -> Row:
         Figure(name="requests per fill", value=played.requests / (played.fills or 1)),
         Figure(name="429s", value=played.refused),
         Figure(name="requests in the worst minute", value=played.worst_minute),
+        Figure(name="processor", value=100.0 * played.processor, unit="% of a core"),
     )
     facts: dict[str, object] = {"orders": script.orders, "system": system.name, "delays": sorted(played.delays)}
     return Row(case=f"{script.name}: {system.name}", figures=figures, facts=facts)
 
 
 def _tracked(system: System) -> Row:
-    figures = tuple(Figure(name=name, value=value) for name, value in tracked(system).items())
-    return Row(case=f"tracker of {system.name}", figures=figures, facts={"system": system.name})
+    name = f"tracker of {system.name}"
+    try:
+        told = tracked(system)
+    except Undriven as error:
+        facts: dict[str, object] = {"system": system.name, "left_out": error.reason}
+        return Row(case=f"{name} (left out: {error.reason})", figures=(), facts=facts)
+    figures = tuple(Figure(name=each["figure"], value=each["value"]) for each in told if "figure" in each)
+    return Row(case=name, figures=figures, facts={"system": system.name})
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"hard": hard})

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
@@ -26,6 +27,8 @@ from fillwatch.simulator.plans import Act, Step
 EVENTS, WITHIN = 5_000, 1.0
 #: Seconds between the beats whose lateness shows how long anybody else waits; and the longest they may.
 BEAT, LONGEST_WAIT = 0.005, 0.1
+#: Seconds after the last result in which the positions are compared, which nobody is to be kept waiting for either.
+CHECKED_WITHIN = 2.0
 
 
 class Script(SimulatedBroker):
@@ -60,6 +63,25 @@ class Script(SimulatedBroker):
         await asyncio.Event().wait()
 
 
+@contextmanager
+def _collections(pauses: list[float]) -> Iterator[None]:
+    """Keep how long each full run of Python's garbage collector takes meanwhile."""
+    began = 0.0
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.perf_counter()
+        elif info["generation"] == 2:
+            pauses.append(time.perf_counter() - began)
+
+    gc.callbacks.append(note)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(note)
+
+
 def _filled(world: World, order_ids: Sequence[str], rng: Random) -> list[tuple[Event, ...]]:
     """All of them fill now; the letters that tell of it, in any order."""
     market, first = world.door.market, len(world.changes)
@@ -82,6 +104,7 @@ def burst() -> Iterator[str]:
     late: list[float] = []
     found: dict[str, float] = {}
     delays: list[float] = []
+    pauses: list[float] = []
 
     async def beats(loop: asyncio.AbstractEventLoop) -> None:
         while True:
@@ -106,12 +129,15 @@ def burst() -> Iterator[str]:
             await asyncio.sleep(2.0)
             letters = _filled(world, order_ids, rng)
             gc.collect()
+            gc.freeze()
             await asyncio.sleep(0.5)
             beating = loop.create_task(beats(loop))
             cpu = time.process_time()
-            broker.play(letters)
-            await asyncio.wait(waiting, timeout=60.0)
-            found["cpu"] = time.process_time() - cpu
+            with _collections(pauses):
+                broker.play(letters)
+                await asyncio.wait(waiting, timeout=60.0)
+                found["cpu"] = time.process_time() - cpu
+                await asyncio.sleep(CHECKED_WITHIN)
             beating.cancel()
             await asyncio.wait({beating})
             found["wrong"] = len([*wrongs(world.ledger, order_ids, told)])
@@ -125,6 +151,7 @@ def burst() -> Iterator[str]:
         Figure(name="delay worst", value=delays[-1], unit="s"),
         Figure(name="others kept waiting, p99", value=percentile(late, 0.99), unit="s", at_most=LONGEST_WAIT),
         Figure(name="others kept waiting, worst", value=max(late), unit="s", at_most=LONGEST_WAIT),
+        Figure(name="full garbage collections, longest", value=max(pauses, default=0.0), unit="s"),
         Figure(name="processor time, to the last result", value=found["cpu"], unit="s"),
     )
     name = f"{EVENTS:,} pushed events within {WITHIN:g} s"

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import platform
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-#: Where reports go; `make clean` removes it.
-REPORTS = Path("reports") / "bench"
+#: Where reports go, in the checkout; `make clean` removes it.
+REPORTS = Path(__file__).parents[1] / "reports" / "bench"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,17 @@ def read(name: str) -> dict[str, object] | None:
         return None
     content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def kept_since(name: str, moment: float) -> bool:
+    """Whether something was kept under this name since `moment` (`time.time()`)."""
+    path = REPORTS / f"{name}.json"
+    return path.exists() and path.stat().st_mtime >= moment
+
+
+def progress(text: str) -> None:
+    """Tell whoever waits, beside what is measured, that something goes on."""
+    print(f"... {text}", file=sys.stderr, flush=True)
 
 
 def machine() -> str:

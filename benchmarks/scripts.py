@@ -22,6 +22,7 @@ class Script:
     """`orders` of this fate are watched, then `play` happens, then all have `patience` seconds to be told.
 
     `timeout`: seconds after which the system is to cancel. `crowd`: orders of others that are placed after them.
+    `settling`: seconds that the system may take to find them before it says that it watches; `share`: of the limit.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Script:
     crowd: int = 0
     timeout: float | None = None
     patience: float = 45.0
+    settling: float = 3.0
+    share: float = 0.95
     seed: int = 1
     faults: Faults = field(default=NO_FAULTS)
 
@@ -139,19 +142,39 @@ HARD = (
 )
 
 
-def one_after_another(orders: int, seconds: float, *, per_second: float = 0.5, lossy: bool = False) -> Script:
+def one_after_another(
+    orders: int,
+    seconds: float,
+    *,
+    per_second: float = 0.5,
+    others: int = 0,
+    lossy: bool = False,
+    settling: float = 3.0,
+    share: float = 0.95,
+) -> Script:
     """Fills of `orders` resting orders at random moments for so many seconds.
 
-    With `lossy`, the stream loses every tenth event and breaks every 30 s.
+    With `others`, somebody else's cancel comes after each so many fills. With `lossy`, the stream loses every tenth
+    event and breaks every 30 s.
     """
 
     async def play(world: World, order_ids: Sequence[str]) -> None:
-        rng, left = Random(5), list(order_ids)
+        rng, left, number = Random(5), list(order_ids), 0
         until = _since(world) + seconds
-        while left and (pause := rng.expovariate(per_second)) + _since(world) < until:
+        rate = per_second * (1 + 1 / others) if others else per_second
+        while left and (pause := rng.expovariate(rate)) + _since(world) < until:
             await asyncio.sleep(pause)
-            do(world, left.pop(rng.randrange(len(left))), Act.FILL)
+            number += 1
+            act = Act.CANCEL if others and number % (others + 1) == 0 else Act.FILL
+            do(world, left.pop(rng.randrange(len(left))), act)
 
     stream = StreamFaults(drop=0.1, disconnect_every=30.0) if lossy else StreamFaults()
-    name = f"{orders} orders{', lossy stream' if lossy else ''}"
-    return Script(name=name, play=play, orders=orders, patience=60.0, faults=Faults(stream=stream))
+    return Script(
+        name=f"{orders:,} orders{', lossy stream' if lossy else ''}",
+        play=play,
+        orders=orders,
+        patience=60.0,
+        settling=settling,
+        share=share,
+        faults=Faults(stream=stream),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from http.client import HTTPConnection
 from threading import Barrier, Thread
 from types import MappingProxyType
 
+from benchmarks.processes import processor_of
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.simulator import Call, Fate, Op, Query, World
 from fillwatch.simulator.clocks import Clock
@@ -65,40 +65,30 @@ def served(*options: str) -> Iterator[Served]:
 
 
 def start() -> Iterator[str]:
-    """From the command to the line that says where it is."""
+    """The simulated server: from the command to the line that says where it is."""
     times, used = [], []
     for _ in range(5):
         with served() as broker:
             times.append(broker.started)
-            used.append(_cpu(broker.process))
+            used.append(processor_of(broker.process))
     yield f"{min(times):6.2f} s start-up (aim: below 1 s), {min(used):.2f} s of it work; the worst {max(times):.2f} s"
 
 
 def requests() -> Iterator[str]:
-    """One order looked at again and again, over connections that are kept, the server on one core of its own."""
+    """The simulated server: requests a second, over connections that are kept, on one core of its own."""
     with served("--limit", "0", "--seed", "1") as broker:
         order_id = json.loads(broker.ask("POST", "/sim/orders", {"orders": [{"fate": "never"}]}))["orders"][0]
         headers = "".join(f"{name}: {value}\r\n" for name, value in broker.headers.items())
         request = f"GET /v2/orders/{order_id} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
         rates = []
         for _ in range(3):
-            used, began = _cpu(broker.process), time.perf_counter()
+            used, began = processor_of(broker.process), time.perf_counter()
             _storm(broker.port, request)
-            wall, used = time.perf_counter() - began, _cpu(broker.process) - used
+            wall, used = time.perf_counter() - began, processor_of(broker.process) - used
             rates.append((CLIENTS * REQUESTS / (used or wall), CLIENTS * REQUESTS / wall))
     by_cpu, by_wall = max(rates)
     yield f"{by_cpu:6.0f} single-order GETs for each second of one core (aim: 2,000)"
     yield f"{by_wall:6.0f} a second by the clock on the wall, other load and the clients included"
-
-
-def _cpu(process: int) -> float:
-    """Seconds of processor time that a process has used; 0 where the system does not tell."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _storm(port: int, request: bytes) -> None:
@@ -125,7 +115,7 @@ def _storm(port: int, request: bytes) -> None:
 
 
 def crowd() -> Iterator[str]:
-    """Ten thousand limit orders that rest far from the market, which moves on all the while."""
+    """The simulated broker with ten thousand resting orders: memory, prices, pages of its list."""
     clock = Clock()
     world = World(1, clock=clock, requests_per_minute=None, fate=Fate.MARKET)
     tracemalloc.start()
@@ -162,7 +152,7 @@ def _page(world: World, status: str) -> float:
 
 
 def crowd_over_http() -> Iterator[str]:
-    """The same page, as a client gets it."""
+    """A page of the list among ten thousand orders, as a client of the simulated server gets it."""
     with served("--limit", "0", "--seed", "1") as broker:
         broker.ask("POST", "/sim/orders", {"populate": OPEN, "fates": "never"})
         times = []

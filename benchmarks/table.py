@@ -1,4 +1,4 @@
-"""The tables of the README as Markdown, from the JSON that the benchmarks left: `python -m benchmarks table`."""
+"""The tables as Markdown, from the JSON that the benchmarks left; those of the README are in `readme.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.figures import REPORTS, read
+from benchmarks.summary import PROMISES, goal, said, summary
 
 #: Columns of the lateness table: heading, and the figures whose values it shows.
 _LATENESS = (
@@ -19,6 +20,18 @@ _LATENESS = (
     ("429s", ("429s",)),
     ("worst minute", ("requests in the worst minute",)),
 )
+_WIRE = (
+    ("fills mean", ("fills mean",)),
+    ("p50 / p99", ("fills p50", "fills p99")),
+    ("other ends mean / p99", ("other ends mean", "other ends p99")),
+    ("told", ("fills told",)),
+    ("missed / phantom", ("missed", "phantom")),
+    ("requests per fill", ("requests per fill",)),
+    ("429s", ("429s",)),
+    ("worst minute", ("requests in the worst minute",)),
+    ("processor", ("processor",)),
+    ("loop late p99 / worst", ("loop late, p99", "loop late, worst")),
+)
 _PEERS = (
     ("fills mean", ("fills mean",)),
     ("p50 / p99", ("fills p50", "fills p99")),
@@ -27,64 +40,74 @@ _PEERS = (
     ("requests per fill", ("requests per fill",)),
     ("429s", ("429s",)),
     ("worst minute", ("requests in the worst minute",)),
+    ("processor", ("processor",)),
 )
 
 
 def table() -> Iterator[str]:
-    """Write `reports/bench/TABLES.md`."""
+    """All tables from the JSON of earlier runs, into reports/bench/TABLES.md, and what became of every target."""
     text = "\n\n".join(part for part in _parts() if part) + "\n"
     REPORTS.mkdir(parents=True, exist_ok=True)
     path = REPORTS / "TABLES.md"
     path.write_text(text, encoding="utf-8")
     yield f"tables: {path}"
-    for name, passed, missed in _counted():
-        yield f"{name}: {passed} targets passed, {len(missed)} missed"
-        yield from (f"    MISS {each}" for each in missed)
+    yield from summary([name for name in PROMISES if read(name) is not None])
 
 
 def _parts() -> Iterator[str]:
-    late = read("lateness")
+    late, wired = read("lateness"), read("wire")
     if late is not None:
         yield f"Seconds from the end at the broker to the result, in virtual time; {late['machine']}."
-        yield _figures(late, "case", _LATENESS)
-    yield from _short("basket", "timeouts", "burst")
-    rivals, found = read("peers"), read("peers_hard")
+        yield figures_of(late, _LATENESS)
+    if wired is not None:
+        yield f"The same over real HTTP and WebSocket, server and engine in processes of their own; {wired['machine']}."
+        yield figures_of(wired, _WIRE)
+    yield _short("stream", "page", "watches", "limiter", "journal", "basket", "timeouts", "burst")
+    rivals, found = read("peers"), verdicts()
     if rivals is not None:
         yield "The same simulated server, limit and seed, in real time; round trip on loopback."
-        yield _figures(rivals, "case", _PEERS)
-    if found is None:
-        ours = read("hard")
-        found = None if ours is None else {"wrong": _rows(ours)[0]["facts"]["wrong"]}
+        yield figures_of(rivals, _PEERS)
     if found is not None:
-        yield _verdicts(found["wrong"])
+        yield verdict_table(found)
+        yield from reasons(found)
     trackers = read("trackers")
     if trackers is not None:
-        yield _grid(
+        yield grid(
             ("tracker", "executions a second"),
-            [(row["facts"]["system"], *(_said(each) for each in row["figures"])) for row in _rows(trackers)],
+            [(row["facts"]["system"], *(said(each) for each in row["figures"])) for row in rows_of(trackers)],
         )
 
 
-def _short(*names: str) -> Iterator[str]:
+def verdicts() -> Mapping[str, Any] | None:
+    """What is wrong in which hard case, and who was left out why: of everybody, or else of ours alone."""
+    found = read("peers_hard")
+    if found is not None:
+        return found
+    ours = read("hard")
+    facts: Mapping[str, Any] | None = None if ours is None else rows_of(ours)[0]["facts"]
+    return facts
+
+
+def _short(*names: str) -> str:
     """Figures with their targets, one row for each."""
     rows = [
-        (row["case"], each["name"], _said(each), _goal(each), {True: "pass", False: "**miss**"}.get(each["passed"], ""))
+        (row["case"], each["name"], said(each), goal(each), {True: "pass", False: "**miss**"}.get(each["passed"], ""))
         for name in names
-        if (kept := read(name)) is not None
-        for row in _rows(kept)
+        if (kept := read(name)) is not None and isinstance(kept.get("rows"), list)
+        for row in rows_of(kept)
         for each in row["figures"]
     ]
-    if rows:
-        yield _grid(("", "figure", "measured", "target", ""), rows)
+    return grid(("", "figure", "measured", "target", ""), rows) if rows else ""
 
 
-def _figures(kept: Mapping[str, Any], first: str, columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+def figures_of(kept: Mapping[str, Any], columns: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """One row for each case, of the figures that these columns name."""
     rows = []
-    for row in _rows(kept):
+    for row in rows_of(kept):
         named = {each["name"]: each for each in row["figures"]}
         cells = [" / ".join(_cell(named, name) for name in names) for _, names in columns]
         rows.append((row["case"], *cells))
-    return _grid((first, *(heading for heading, _ in columns)), rows)
+    return grid(("case", *(heading for heading, _ in columns)), rows)
 
 
 def _cell(named: Mapping[str, Any], name: str) -> str:
@@ -93,54 +116,42 @@ def _cell(named: Mapping[str, Any], name: str) -> str:
         return "–"
     if name.endswith(" bound"):
         return "–" if figure["bound"] is None else f"{figure['bound']:.3g}"
-    said = _said(figure)
-    return f"**{said}** (≤ {figure['at_most']:.3g})" if figure["passed"] is False else said
+    value = said(figure)
+    return f"**{value}** ({goal(figure)})" if figure["passed"] is False else value
 
 
-def _said(figure: Mapping[str, Any]) -> str:
-    value = figure["value"]
-    if value is None:  # there was nothing to measure
-        return "–"
-    unit = figure["unit"]
-    text = f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.3g}"
-    return f"{text} {unit}" if unit and unit not in ("s", "wrong") else text
-
-
-def _goal(figure: Mapping[str, Any]) -> str:
-    parts = [f"≤ {figure['at_most']:,.3g}"] if figure["at_most"] is not None else []
-    parts += [f"≥ {figure['at_least']:,.5g}"] if figure["at_least"] is not None else []
-    return " and ".join(parts)
-
-
-def _verdicts(wrong: Any) -> str:  # noqa: ANN401 - JSON
+def verdict_table(found: Mapping[str, Any]) -> str:
+    """Right or wrong, for each system in each hard case; a dash for who has no say in it."""
+    wrong = found["wrong"]
     systems = sorted({system for by_system in wrong.values() for system in by_system}, key=_ours_first)
     rows = [
         (case, *("–" if system not in by else "right" if not by[system] else "**wrong**" for system in systems))
         for case, by in wrong.items()
     ]
-    return _grid(("case", *systems), rows)
+    return grid(("case", *systems), rows)
+
+
+def reasons(found: Mapping[str, Any]) -> Iterator[str]:
+    """What was wrong, and why somebody has no say, a line for each."""
+    for case, by_system in found["wrong"].items():
+        wrong = [f"{system}: {said[0]}" for system, said in by_system.items() if said]
+        absent = [f"{system} left out: {reason}" for system, reason in found.get("left_out", {}).get(case, {}).items()]
+        if wrong or absent:
+            yield f"* {case}. " + "; ".join((*wrong, *absent)) + "."
 
 
 def _ours_first(name: str) -> tuple[bool, str]:
     return not name.startswith("fillwatch"), name
 
 
-def _counted() -> Iterator[tuple[str, int, list[str]]]:
-    for name in ("lateness", "basket", "timeouts", "burst", "hard"):
-        kept = read(name)
-        if kept is not None:
-            judged = [(row["case"], each) for row in _rows(kept) for each in row["figures"]]
-            missed = [f"{case}: {each['name']} {_said(each)} ({_goal(each)})" for case, each in judged
-                      if each["passed"] is False]  # fmt: skip
-            yield name, sum(each["passed"] is True for _, each in judged), missed
-
-
-def _rows(kept: Mapping[str, Any]) -> list[Any]:
+def rows_of(kept: Mapping[str, Any]) -> list[Any]:
+    """The rows that a benchmark kept."""
     rows: list[Any] = kept["rows"]
     return rows
 
 
-def _grid(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def grid(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

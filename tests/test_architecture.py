@@ -256,7 +256,7 @@ def test_at_most_one_place_catches_everything() -> None:
 def test_httpx_is_imported_in_one_module_only() -> None:
     """So that changing to its successor is one line; and in the transport that stands in for its sockets in tests."""
     users = {module.name for module in PACKAGE for found in module.imports() if within(found.target, "httpx")}
-    users -= {"fillwatch.testing.inloop"}
+    users -= {"fillwatch.testing.inloop", "fillwatch.testing.inloop_exchange"}
     assert len(users) <= 1, users
     assert all(within(user, "fillwatch.brokers.alpaca") for user in users), users
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from benchmarks import crowd, driver, figures, table
+import benchmarks.__main__ as command
+from benchmarks import crowd, driver, figures, readme, summary, table
 from benchmarks.figures import Figure, Row
 from benchmarks.lateness import Case, Mode, play
-from benchmarks.scripts import do
+from benchmarks.scripts import HARD, do
 from fillwatch import FillResult
 from fillwatch.simulator import Fate, World
 from fillwatch.simulator.clocks import Clock
@@ -46,15 +47,103 @@ class TestFigures:
         assert math.isnan(figures.percentile([], 0.5))
 
 
+LATE = Figure(name="fills mean", value=0.5, unit="s", at_most=0.25, bound=0.2)
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in (figures, table):
+        monkeypatch.setattr(module, "REPORTS", tmp_path)
+    return tmp_path
+
+
 class TestTable:
-    def test_a_miss_stands_out_and_names_its_target(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in (figures, table):
-            monkeypatch.setattr(module, "REPORTS", tmp_path)
-        late = Figure(name="fills mean", value=0.5, unit="s", at_most=0.25, bound=0.2)
-        figures.keep("lateness", [Row(case="10 orders", figures=(late,), facts={})])
+    def test_a_miss_stands_out_and_names_its_target(self, reports: Path) -> None:
+        figures.keep("lateness", [Row(case="10 orders", figures=(LATE,), facts={})])
         said = [*table.table()]
-        assert "lateness: 0 targets passed, 1 missed" in said
-        assert "| 10 orders | **0.5** (≤ 0.25) |" in (tmp_path / "TABLES.md").read_text(encoding="utf-8")
+        assert said[1] == "targets: 0 pass, 1 miss"
+        assert "    MISS 10 orders: fills mean 0.5 (target ≤ 0.25)" in said
+        assert "| 10 orders | **0.5** (≤ 0.25) |" in (reports / "TABLES.md").read_text(encoding="utf-8")
+
+    def test_who_has_no_say_in_a_case_is_told_apart_from_who_is_wrong(self) -> None:
+        found = {"wrong": {"storm": {"b": ["too late"], "fillwatch": []}}, "left_out": {"storm": {"c": "it has none"}}}
+        assert table.verdict_table(found).splitlines()[-1] == "| storm | right | **wrong** |"
+        assert [*table.reasons(found)] == ["* storm. b: too late; c left out: it has none."]
+
+
+@pytest.mark.usefixtures("reports")
+class TestSummary:
+    def test_every_target_is_counted_and_each_miss_named(self) -> None:
+        early = Figure(name="fills p50", value=0.1, unit="s", at_most=0.25)
+        plain = Figure(name="fills worst", value=9.0, unit="s")
+        figures.keep("basket", [Row(case="20 orders", figures=(LATE, early, plain), facts={})])
+        assert [*summary.summary(["basket", "start"])] == [
+            "targets: 1 pass, 1 miss",
+            "  basket    a basket of 20 market orders: 1 pass, 1 miss",
+            "    MISS 20 orders: fills mean 0.5 (target ≤ 0.25)",
+        ]
+
+    def test_a_promise_that_nothing_was_measured_for_is_a_miss(self) -> None:
+        figures.keep_json("page", {"lines": ["1.2 ms"]})
+        assert next(summary.summary(["page", "wire"])) == "targets: 0 pass, 2 miss"
+
+    def test_without_promises_nothing_is_said(self) -> None:
+        assert [*summary.summary(["start", "table"])] == []
+
+
+class TestCommand:
+    def test_a_name_that_is_none_is_told_with_one_that_is_like_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert command.main(["latenes"]) == 2
+        said = capsys.readouterr().err
+        assert "no benchmark is called 'latenes'; did you mean lateness?" in said
+        assert all(f"  {name} " in said for name in command.BENCHMARKS)
+
+    def test_every_benchmark_says_what_it_measures(self) -> None:
+        assert all(command._purpose(benchmark) for benchmark in command.BENCHMARKS.values())
+
+    def test_every_promise_is_measured_by_default(self) -> None:
+        assert set(summary.PROMISES) <= set(command.OURS)
+
+    def test_one_that_fails_is_told_and_does_not_end_the_others(
+        self, reports: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def breaks() -> Iterator[str]:
+            yield "so far"
+            raise OSError("no disk")
+
+        def works() -> Iterator[str]:
+            yield "1 s"
+
+        monkeypatch.setattr(command, "BENCHMARKS", {"breaks": breaks, "works": works})
+        assert command.main(["breaks", "works"]) == 1
+        said = capsys.readouterr()
+        assert "FAILED: OSError: no disk" in said.out
+        assert "failed: breaks" in said.err
+        assert [path.name for path in reports.iterdir()] == ["works.json"]
+
+
+class TestReadme:
+    """The tables of README.md are the tool's."""
+
+    def test_each_table_has_the_columns_that_the_tool_gives_it(self, reports: Path) -> None:
+        facts: dict[str, object] = {"orders": 10, "mode": "stream", "share": 0.8, "system": "fillwatch"}
+        for name in ("lateness", "peers"):
+            figures.keep(name, [Row(case="10 orders: fillwatch", figures=(LATE,), facts=facts)])
+        found = readme.blocks(readme.README.read_text(encoding="utf-8"))
+        assert set(found) == set(readme.TABLES)
+        for name in ("lateness", "peers"):
+            assert found[name].splitlines()[:2] == readme.TABLES[name]().splitlines()[:2]
+        assert [line.split(" | ")[0] for line in found["cases"].splitlines()[2:]] == [f"| {case.name}" for case in HARD]
+
+    @pytest.mark.usefixtures("reports")
+    def test_a_table_is_made_anew_between_its_comments_and_stays_without_figures(self) -> None:
+        text = "a\n<!-- bench: lateness -->\nold\n<!-- /bench -->\nb\n<!-- bench: peers -->\nkept\n<!-- /bench -->\n"
+        facts: dict[str, object] = {"orders": 1_000, "mode": "polling", "share": 1.0}
+        figures.keep("lateness", [Row(case="1,000 orders", figures=(LATE,), facts=facts)])
+        made = readme.renewed(text)
+        assert "| 1,000 | – | – | 0.50 / – | – |\n<!-- /bench -->\nb" in made
+        assert "old" not in made
+        assert made.endswith("<!-- bench: peers -->\nkept\n<!-- /bench -->\n")
 
 
 class TestLastWords:
@@ -66,8 +155,11 @@ class TestLastWords:
         )
         return driver.untruth(world, order_id, word)
 
-    def test_silence_is_wrong(self, world: World) -> None:
-        assert driver.untruth(world, world.place(fate=Fate.NEVER), None) == "nothing was said"
+    def test_silence_is_wrong_once_something_is_to_be_told(self, world: World) -> None:
+        order_id = world.place(fate=Fate.NEVER)
+        assert driver.untruth(world, order_id, None) is None
+        do(world, order_id, Act.FILL, 0.5)
+        assert driver.untruth(world, order_id, None) == "nothing was said"
 
     def test_a_fill_has_to_be_told_with_its_quantity_and_price(self, world: World) -> None:
         order_id = world.place(fate=Fate.NEVER)
@@ -97,7 +189,7 @@ class TestCrowd:
         assert [*crowd.wrongs(world.ledger, [order_id], told)] == ["missed"]
 
     def test_a_run_among_ten_orders_tells_every_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("benchmarks.lateness.ENDS", {10: 10})
+        monkeypatch.setattr("benchmarks.lateness.ENDS", 10)
         row = play(Case(orders=10, mode=Mode.STREAM, share=1.0))
         found = {figure.name: figure.value for figure in row.figures}
         assert (row.facts["fills"], found["missed"], found["phantom"], found["429s"]) == (8, 0, 0, 0)
@@ -111,20 +203,22 @@ class TestCrowd:
 
 class TestDriver:
     def test_what_a_system_says_is_kept_with_the_moment_of_the_end(self) -> None:
-        async def listen() -> dict[str, driver.Word]:
+        async def listen() -> driver.Heard:
             said = (
                 '{"id": "a", "at": 1.0, "status": "new", "quantity": "0", "price": null}',
+                "a library says hello",
+                '{"figure": "loop late, worst", "value": 0.01}',
                 '{"ready": true}',
                 '{"id": "a", "at": 2.0, "status": "filled", "quantity": "5", "price": "9.5"}',
                 '{"id": "a", "at": 3.0, "status": "filled", "quantity": "6", "price": "9.6"}',
             )
             process = await asyncio.create_subprocess_exec("printf", "%s\\n", *said, stdout=asyncio.subprocess.PIPE)
-            words: dict[str, driver.Word] = {}
-            ready = asyncio.Event()
-            await driver.listen(process, words, ready)
+            heard = driver.Heard()
+            await driver.listen(process, heard)
             await process.wait()
-            assert ready.is_set()
-            return words
+            return heard
 
-        words = asyncio.run(listen())
-        assert words == {"a": driver.Word(status="filled", quantity=Decimal(6), price=Decimal("9.6"), at=2.0)}
+        heard = asyncio.run(listen())
+        assert heard.ready.is_set()
+        assert heard.figures == {"loop late, worst": 0.01}
+        assert heard.words == {"a": driver.Word(status="filled", quantity=Decimal(6), price=Decimal("9.6"), at=2.0)}

@@ -60,7 +60,7 @@ COMMAND = (sys.executable, "-c", "from fillwatch.cli import main; main()")
 async def run(
     *words: str, cwd: Path, stop_after: float | None = None, variables: Mapping[str, str] = NO_ACCOUNT
 ) -> Done:
-    """The command in a process of its own, interrupted as by Ctrl-C after some seconds if wished."""
+    """The command in a process of its own; if wished interrupted, as by Ctrl-C, some seconds after its first line."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *words,
@@ -69,12 +69,15 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    said = b""
     if stop_after is not None:
+        assert process.stdout is not None
+        said = await asyncio.wait_for(process.stdout.readline(), timeout=60)
         await asyncio.sleep(stop_after)
         process.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(process.communicate(), timeout=60)
     assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return Done(process.returncode, (said + out).decode(), err.decode())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_the_demonstration_tells_the_truth_and_its_report_agrees(tmp_path: Path)
 
 
 def test_an_interrupted_demonstration_ends_without_a_traceback(tmp_path: Path) -> None:
-    done = asyncio.run(run("demo", "--orders", "20", cwd=tmp_path, stop_after=2.5))
+    done = asyncio.run(run("demo", "--orders", "20", cwd=tmp_path, stop_after=1.0))
     assert (done.code, done.err) == (130, "interrupted: nothing was compared\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -200,7 +203,7 @@ def test_slippage_is_told(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_stops_watching_and_touches_nothing(tmp_path: Path) -> None:
-    done, world, (order_id,) = watched([Fate.NEVER], "--at-timeout", "cancel", cwd=tmp_path, stop_after=3.0)
+    done, world, (order_id,) = watched([Fate.NEVER], "--at-timeout", "cancel", cwd=tmp_path, stop_after=1.0)
     assert (done.code, done.err) == (130, "stopped watching; no order was touched by that\n")
     assert world.ledger.truth(order_id).cancels == ()
 

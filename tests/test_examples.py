@@ -55,6 +55,15 @@ def test_an_order_that_is_left_alone_is_amended(capsys: pytest.CaptureFixture[st
     assert "unresolved" in capsys.readouterr().out
 
 
+def test_a_journal_outlives_its_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_virtual(example("journal").main) == 0
+    shown = capsys.readouterr().out
+    assert "bought 10, protected: True" in shown
+    assert "taken up again: 1 watch, 1 trade" in shown
+    assert "Why it was told as timed out" in shown
+    assert shown.rstrip().endswith("no rule is broken")
+
+
 def test_the_tests_of_the_bot_pass(capsys: pytest.CaptureFixture[str]) -> None:
     example("test_your_own_bot").main()
     assert capsys.readouterr().out.count("passed: ") == 3

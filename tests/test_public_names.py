@@ -12,7 +12,7 @@ PUBLIC = frozenset(
     "ExecutorConfig FillDetectionConfig FillDetectionEngine FillOutcome FillResult FillVerification FillwatchError "
     "FinalVerificationHandler IntentConflict Journal JournalError KeysRefused MemoryJournal MultiMethodVerifier "
     "OrderRequest OrderWatch PartialFills RateLimit SmartOrderExecutor SqliteJournal StateConsistencyValidator "
-    "TradeResult Transition WatchConflict enable_logging".split()
+    "TradeAmendment TradeChange TradeResult Transition WatchConflict enable_logging".split()
 )
 
 

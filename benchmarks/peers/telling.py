@@ -12,7 +12,11 @@ _LOCK = threading.Lock()
 
 
 def asked() -> dict[str, Any]:
-    """`url`, `stream_url`, `key`, `secret`, `orders` (ids) and `timeout` (seconds until it is to cancel, or null)."""
+    """`url`, `stream_url`, `key`, `secret`, `orders` (ids), and what the system is to keep to.
+
+    `timeout`: seconds until it is to cancel, or null. `settling`: seconds that it may take before it says that it is
+    ready. `share`: of the request limit, for systems that keep to one.
+    """
     question: dict[str, Any] = json.loads(sys.stdin.readline())
     return question
 
@@ -32,6 +36,16 @@ def tell(order_id: object, status: object, quantity: object, price: object = Non
 def figure(name: str, value: float) -> None:
     """A figure that the system measured of itself."""
     _say({"figure": name, "value": value})
+
+
+def case(name: str, wrong: list[str]) -> None:
+    """What is untrue of what is believed after a hard case, for a system that is told it without a server."""
+    _say({"case": name, "wrong": wrong})
+
+
+def left_out(name: str, reason: str) -> None:
+    """A hard case that has no equivalent."""
+    _say({"case": name, "left_out": reason})
 
 
 def _say(said: dict[str, Any]) -> None:

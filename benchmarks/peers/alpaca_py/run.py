@@ -121,6 +121,6 @@ if sys.argv[1] == "loop":
         threading.Thread(target=loop, args=(each,), daemon=True).start()
 else:
     threading.Thread(target={"lister": lister, "stream": stream}[sys.argv[1]], daemon=True).start()
-time.sleep(3.0)
+time.sleep(question["settling"])
 ready()
 time.sleep(1e6)

@@ -52,6 +52,6 @@ def cancel(order_id: str) -> None:
 
 
 threading.Thread(target=watch, daemon=True).start()
-time.sleep(3.0)
+time.sleep(question["settling"])
 ready()
 time.sleep(1e6)

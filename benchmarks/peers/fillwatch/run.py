@@ -9,9 +9,12 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from telling import asked, ready, tell
+from telling import asked, figure, ready, tell
 
 from fillwatch import AlpacaBroker, FillDetectionConfig, FillDetectionEngine, FillResult, OrderWatch, RateLimit
+
+#: Seconds between two beats.
+BEAT = 0.01
 
 
 class Polling(AlpacaBroker):
@@ -28,7 +31,7 @@ async def main(how: str) -> None:
     kind = Polling if how == "polling" else AlpacaBroker
     broker = kind(question["key"], question["secret"], base_url=question["url"], stream_url=question["stream_url"])
     config = FillDetectionConfig(
-        timeout_seconds=question["timeout"] or 1e6, rate_limit=RateLimit(share=0.95), partial_fills="wait"
+        timeout_seconds=question["timeout"] or 1e6, rate_limit=RateLimit(share=question["share"]), partial_fills="wait"
     )
     leave = "cancel" if question["timeout"] else "leave"
 
@@ -46,9 +49,23 @@ async def main(how: str) -> None:
         group.create_task(amended(engine))
         for order_id in question["orders"]:
             group.create_task(follow(engine.watch(order_id, at_timeout=leave)))
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(question["settling"])
         ready()
-        await asyncio.sleep(1e6)
+        await beat()
+
+
+async def beat() -> None:
+    """Tell, whenever it grows, how late a task of this loop is waked that nobody holds up but the engine."""
+    loop, worst, late = asyncio.get_running_loop(), 0.0, []
+    while True:
+        due = loop.time() + BEAT
+        await asyncio.sleep(BEAT)
+        late.append(loop.time() - due)
+        if late[-1] > worst:
+            worst = late[-1]
+            figure("loop late, worst", worst)
+        if len(late) % 500 == 0:
+            figure("loop late, p99", sorted(late)[len(late) * 99 // 100])
 
 
 if sys.argv[1] == "tracker":
