@@ -150,8 +150,8 @@ def _told(system: System, found: Verdicts) -> None:
 
 
 async def _lateness(systems: Sequence[System]) -> list[Row]:
-    """Each system among each number of open orders, at most so many at a time as there are processors to spare."""
-    room = asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2))
+    """Each system among each number of open orders, as many at a time as there are processors: they mostly wait."""
+    room = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(script: Script, system: System) -> Row:
         async with room:

@@ -73,7 +73,7 @@ class PagedBroker(Broker):
         await asyncio.sleep(ROUND_TRIP)
         body, then = self._bodies[until]
         self.pages += 1
-        rows = decode.orders(body, self._known)
+        rows = await decode.orders_in_turns(body, self._known)
         return Listing(orders=rows.values, complete=then is None, until=then, as_of=as_of)
 
     async def look(self, order_id: str) -> Look:

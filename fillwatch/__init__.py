@@ -25,6 +25,7 @@ from fillwatch.logs import enable_logging
 
 if TYPE_CHECKING:
     from fillwatch.brokers.alpaca import AlpacaBroker
+    from fillwatch.core.trade_amendment import TradeAmendment, TradeChange
     from fillwatch.core.trade_result import TradeResult
     from fillwatch.core.trade_terms import ExecutorConfig
     from fillwatch.execution.executor import SmartOrderExecutor
@@ -60,6 +61,8 @@ __all__ = [
     "SmartOrderExecutor",
     "SqliteJournal",
     "StateConsistencyValidator",
+    "TradeAmendment",
+    "TradeChange",
     "TradeResult",
     "Transition",
     "WatchConflict",
@@ -79,6 +82,8 @@ _LATE: Mapping[str, str] = MappingProxyType(
         "MemoryJournal": "fillwatch.journal",
         "SmartOrderExecutor": "fillwatch.execution.executor",
         "SqliteJournal": "fillwatch.journal",
+        "TradeAmendment": "fillwatch.core.trade_amendment",
+        "TradeChange": "fillwatch.core.trade_amendment",
         "TradeResult": "fillwatch.core.trade_result",
     }
 )

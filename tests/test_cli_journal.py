@@ -359,6 +359,26 @@ def test_the_story_of_a_trades_order_says_which_part_it_is(session: Session) -> 
         assert f"order      {leg}" in session.says("explain", leg), "each of the two has a story of its own"
 
 
+def test_an_order_that_was_refused_is_not_said_to_be_watched(tmp_path: Path) -> None:
+    path = tmp_path / "refused.db"
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        world = World(3, clock=clock, faults=Faults(rules=(Rule(kind=Kind.BUYING_POWER),)))
+        async with SqliteJournal(path) as kept, FillDetectionEngine(SimulatedBroker(world), journal=kept) as engine:
+            executor = SmartOrderExecutor(engine, wall=lambda: world.wall(clock()))
+            result = await executor.execute_trade("IBM", "buy", 10, world.price("IBM"), 2, intent_id="poor")
+            assert not result.success
+
+    run_virtual(main)
+    code, story, err = invoke("explain", client_id("poor", "e1"), "--journal", str(path))
+    assert (code, err) == (0, "")
+    assert "watched" not in story
+    assert "result     none: refused by the broker" in story
+    assert re.search(r"Where it stands\n  - The broker refused the order: .*\. It has none, and nothing was", story)
+    assert "refused " in invoke("journal", "list", str(path))[1]
+
+
 def test_a_story_can_be_json(session: Session) -> None:
     told = json.loads(session.says("explain", session.ids[Fate.BUSTED], "--json"))
     assert told["result"]["outcome"] == "filled"

@@ -1,4 +1,4 @@
-"""The command line: `fillwatch demo`, `fillwatch simulate` and `fillwatch watch`."""
+"""The command line: `fillwatch --help` names the commands."""
 
 from __future__ import annotations
 

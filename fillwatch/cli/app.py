@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import random
+import shlex
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from fillwatch.cli.audit import audit
+from fillwatch.cli.ending import GOOD, INTERRUPTED, NOT_GOOD, give_up
+from fillwatch.cli.explain import explain
+from fillwatch.cli.journals import journal
 from fillwatch.cli.loops import run as run_loop
+from fillwatch.cli.resume import resume
+from fillwatch.cli.shadow import shadow_report
 from fillwatch.cli.simulate import simulate
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.errors import BrokerError
 from fillwatch.core.orders import exact
-from fillwatch.core.text import plain
 
-#: Exit codes: everything as hoped; not so; the command could not be carried out as it was given.
-GOOD, NOT_GOOD, USAGE = 0, 1, 2
-#: What a shell reports for a command that was interrupted.
-INTERRUPTED = 130
+#: How the commands are grouped in the help.
+OFFLINE, ACCOUNT, JOURNAL = "Without an account", "Your account", "A journal"
 
 app = typer.Typer(
     name="fillwatch",
@@ -30,9 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Watches brokerage orders: every order handed to it gets exactly one truthful result.",
 )
-
-
-app.command()(simulate)
 
 
 def main() -> None:
@@ -57,7 +58,7 @@ def root(
     """Watches brokerage orders: every order handed to it gets exactly one truthful result."""
 
 
-@app.command()
+@app.command(rich_help_panel=OFFLINE)
 def demo(
     orders: Annotated[int, typer.Option(min=1, max=2_000, help="How many live orders to watch.")] = 250,
     seed: Annotated[
@@ -74,6 +75,16 @@ def demo(
         Path | None,
         typer.Option(help="Where to write the JSON report.", show_default="reports/demo-seed-N.json", dir_okay=False),
     ] = None,
+    journal_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            show_default=False,
+            dir_okay=False,
+            help="Keep a new journal there, to be looked into by `fillwatch journal list`, `explain` and `audit`.",
+        ),
+    ] = None,
 ) -> None:
     """Watch many orders of a simulated broker and compare every result with the truth.
 
@@ -89,11 +100,16 @@ def demo(
         from fillwatch.cli import demo_screen
         from fillwatch.cli import report as reports
     except ModuleNotFoundError as missing:
-        _give_up(f"{missing.name} is not installed; the simulated broker needs: pip install 'fillwatch[simulator]'")
+        give_up(f"{missing.name} is not installed; the simulated broker needs: pip install 'fillwatch[simulator]'")
     from fillwatch.cli.screen import console, shown
+    from fillwatch.journal import JournalError
 
+    if journal_path is not None and journal_path.exists():
+        give_up(f"--journal: {journal_path} is there already; a demonstration begins a new one")
     chosen = random.SystemRandom().randrange(100_000) if seed is None else seed
-    settings = demonstration.Settings(orders=orders, seed=chosen, faults=faults, timeout=timeout, stream=stream)
+    settings = demonstration.Settings(
+        orders=orders, seed=chosen, faults=faults, timeout=timeout, stream=stream, journal=journal_path
+    )
     source = "stream and polling" if stream else "polling alone"
     typer.echo(f"{orders} live orders, {faults:.0%} faults, 200 requests a minute, {source}, seed {chosen}")
     try:
@@ -102,22 +118,26 @@ def demo(
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing was compared", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except JournalError as error:
+        give_up(str(error))
     except OSError as error:
-        _give_up(f"the simulated broker could not be started: {error}")
+        give_up(f"the simulated broker could not be started: {error}")
     typer.echo()
     for line in reports.lines(run):
         typer.echo(line)
     try:
         typer.echo(f"{'report':<15} {reports.write(run, report)}")
     except OSError as error:
-        _give_up(f"the report could not be written: {error}")
+        give_up(f"the report could not be written: {error}")
+    if journal_path is not None:
+        typer.echo(f"{'journal':<15} {journal_path}: fillwatch journal list {shlex.quote(str(journal_path))}")
     good = reports.is_good(run)
     verdict = "every result agrees with the ledger" if good else "NOT every result is true, or the limit was broken"
     console().print(verdict, style="bold green" if good else "bold red")
     raise typer.Exit(GOOD if good else NOT_GOOD)
 
 
-@app.command()
+@app.command(rich_help_panel=ACCOUNT)
 def watch(
     order_id: Annotated[list[str], typer.Argument(metavar="ORDER_ID", help="The broker's ids of the orders.")],
     timeout: Annotated[
@@ -154,9 +174,9 @@ def watch(
         with shown(watch_screen.draw, watch_screen.tell) as show:
             results = run_loop(watching.follow_orders(broker, ids, wishes, show))
     except ValueError as error:
-        _give_up(str(error))
+        give_up(str(error))
     except BrokerError as error:
-        _give_up(f"the broker refuses: {error}")
+        give_up(f"the broker refuses: {error}")
     except KeyboardInterrupt:
         typer.echo("stopped watching; no order was touched by that", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -174,6 +194,9 @@ def _price(text: str, orders: int) -> Decimal:
     return price
 
 
-def _give_up(text: str) -> NoReturn:
-    typer.echo(f"fillwatch: {plain(text)}", err=True)
-    raise typer.Exit(USAGE)
+app.command(rich_help_panel=OFFLINE)(simulate)
+app.command(rich_help_panel=ACCOUNT)(resume)
+app.command(rich_help_panel=JOURNAL)(explain)
+app.add_typer(journal, name="journal", rich_help_panel=JOURNAL)
+app.command(rich_help_panel=JOURNAL)(audit)
+app.command("shadow-report", rich_help_panel=JOURNAL)(shadow_report)

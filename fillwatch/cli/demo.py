@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from fillwatch import (
@@ -19,6 +20,7 @@ from fillwatch import (
     FillResult,
     OrderWatch,
     RateLimit,
+    SqliteJournal,
 )
 from fillwatch.cli.comparison import Told, Verdict, judge
 from fillwatch.cli.facts import Fact, read_fact
@@ -47,7 +49,7 @@ class Settings:
     """What to demonstrate.
 
     `faults`: the share of requests and of pushed events that something happens to; `timeout` in seconds. `stream`:
-    whether the broker lets us have its stream; otherwise we live by polling.
+    whether the broker lets us have its stream; otherwise we live by polling. `journal`: where to keep one.
     """
 
     orders: int = 250
@@ -55,6 +57,7 @@ class Settings:
     faults: float = 0.10
     timeout: float = 10.0
     stream: bool = True
+    journal: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,10 @@ class _Ear:
 
 
 async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> Run:
-    """Run it. `show` is called a few times a second; the run ends soon after the last order has its result."""
+    """Run it. `show` is called a few times a second; the run ends soon after the last order has its result.
+
+    Raises `JournalError` when the journal cannot be kept.
+    """
     clock = asyncio.get_running_loop().time
     world = World(
         settings.seed,
@@ -142,10 +148,13 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
     )
     ear = _Ear(clock)
     began = clock()
-    async with serve(world) as address:
+    async with serve(world) as address, _journal(settings.journal) as journal:
         broker = AlpacaBroker(address.key, address.secret, base_url=address.url)
         # The engine comes first: the position book's baseline is what the account held before the orders.
-        async with asyncio.TaskGroup() as group, FillDetectionEngine(broker, _config(settings)) as engine:
+        async with (
+            asyncio.TaskGroup() as group,
+            FillDetectionEngine(broker, _config(settings), journal=journal) as engine,
+        ):
             order_ids = world.populate(settings.orders, needs_cancel_at_most=CANCELS_AT_MOST)
             group.create_task(ear.hear_amendments(engine))
             for order_id in order_ids:
@@ -157,6 +166,15 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
             show(ear.progress(clock() - began, len(order_ids), world.ledger))
             await asyncio.sleep(LISTEN_ON)
     return _judged(settings, world, ear, order_ids, clock() - began)
+
+
+@asynccontextmanager
+async def _journal(path: Path | None) -> AsyncIterator[SqliteJournal | None]:
+    if path is None:
+        yield None
+        return
+    async with SqliteJournal(path) as journal:
+        yield journal
 
 
 def _stream(settings: Settings) -> StreamFaults:

