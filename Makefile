@@ -36,7 +36,7 @@ check: setup ## lint, formatting, types
 bench: setup ## measure; the tables go to the terminal
 	$(PY) -m benchmarks $(ARGS)
 
-bench-peers: setup ## measure what people use today as well, each in an environment of its own (some 20 minutes)
+bench-peers: setup ## measure what people use today as well, each in an environment of its own (a quarter of an hour)
 	$(PY) -m benchmarks peers table
 
 soak: setup ## run WORLDS seeded worlds with faults in virtual time (ARGS: --seed N replays one)
@@ -48,8 +48,9 @@ fidelity: setup ## hold the simulated server to alpaca-py and Alpaca's OpenAPI d
 mutants: setup ## plant known bugs one at a time and see the tests catch them
 	$(PY) -m tests.mutants $(ARGS)
 
-crash: setup ## kill a trading process N times (N=200) at any instant and compare what is left with the truth
-	FILLWATCH_CRASHES=$(or $(N),200) $(PY) -m pytest tests/execution/test_crash.py
+crash: setup ## kill trading and watching processes N times (N=200) at any instant and compare what is left with the truth
+	FILLWATCH_CRASHES=$(or $(N),200) FILLWATCH_WATCH_LIVES=$(or $(N),200) \
+	    $(PY) -m pytest tests/execution/test_crash.py tests/engine/test_recover_crash.py
 
 clean: ## remove the environment and everything that was generated
 	rm -rf $(VENV) build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis

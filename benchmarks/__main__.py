@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
 from benchmarks import (
     against,
@@ -24,7 +26,7 @@ from benchmarks import (
     wire,
 )
 from benchmarks.figures import keep_json, kept_since, machine
-from benchmarks.summary import summary
+from benchmarks.summary import measured, summary
 
 Benchmark = Callable[[], Iterator[str]]
 
@@ -43,6 +45,8 @@ OURS: Mapping[str, Benchmark] = {
     **table.BENCHMARKS,
 }
 BENCHMARKS: Mapping[str, Benchmark] = {**OURS, **against.PEER_BENCHMARKS, **readme.BENCHMARKS}
+#: In real time, and hardly busy: these run side by side where they follow one another.
+MOSTLY_WAIT = frozenset({"wire", "hard"})
 #: Names for several at once.
 GROUPS: Mapping[str, Sequence[str]] = {
     "all": [*OURS],
@@ -59,15 +63,33 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         print(_no_such(unknown), file=sys.stderr)
         return 2
-    chosen = dict(BENCHMARKS) | _sized(asked.orders, asked.seconds)
-    wanted = [each for name in asked.names or ["all"] for each in GROUPS.get(name, [name])]
-    print(machine())
-    failed = [name for name in dict.fromkeys(wanted) if not _run(name, chosen[name])]
-    for line in summary([name for name in wanted if name not in failed]):
+    wanted = list(dict.fromkeys(each for name in asked.names or ["all"] for each in GROUPS.get(name, [name])))
+    if asked.part:
+        return 0 if _run(wanted[0], _sized(asked.orders, asked.seconds)[wanted[0]]) else 1
+    print(machine(), flush=True)
+    failed: list[str] = []
+    for waits, names in groupby(wanted, key=MOSTLY_WAIT.__contains__):
+        for together in [[*names]] if waits else ([name] for name in names):
+            failed += _run_together(together, arguments)
+    for line in summary(measured() if "table" in wanted else [name for name in wanted if name not in failed]):
         print(line)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _run_together(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """These at once; the names of those that failed."""
+    running = [(name, subprocess.Popen(_alone(name, arguments))) for name in names]
+    return [name for name, process in running if process.wait()]
+
+
+def _alone(name: str, arguments: Sequence[str]) -> list[str]:
+    """One benchmark in a process of its own, so that what another has left in memory costs it nothing."""
+    options = _parser().parse_args(arguments)
+    sizes = ["--orders", *map(str, options.orders)] if options.orders else []
+    length = ["--seconds", str(options.seconds)] if options.seconds else []
+    return [sys.executable, "-m", "benchmarks", "--part", name, *sizes, *length]
 
 
 def _run(name: str, benchmark: Benchmark) -> bool:
@@ -87,9 +109,10 @@ def _run(name: str, benchmark: Benchmark) -> bool:
     return True
 
 
-def _sized(orders: Sequence[int] | None, seconds: float | None) -> dict[str, Benchmark]:
-    """Those that can be asked for other numbers of orders, or another length."""
+def _sized(orders: Sequence[int] | None, seconds: float | None) -> Mapping[str, Benchmark]:
+    """All benchmarks, those that can be asked for other numbers of orders or another length made for these."""
     return {
+        **BENCHMARKS,
         "lateness": partial(lateness.lateness, orders or lateness.SIZES),
         "wire": partial(wire.wire, orders or wire.SIZES, seconds or wire.SECONDS),
     }
@@ -107,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--orders", type=int, nargs="+", metavar="N", help=f"open orders, of lateness and wire ({sizes})"
     )
+    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)  # one of several: no summary
     parser.add_argument("--seconds", type=float, metavar="S", help=f"how long wire watches ({wire.SECONDS:g})")
     return parser
 

@@ -78,7 +78,7 @@ def _reason(error: Exception) -> str:
 
 def hard() -> Iterator[str]:
     """Ours through every hard case, right or wrong."""
-    found = asyncio.run(_table(OURS, at_a_time=8))
+    found = asyncio.run(_table(OURS))
     yield from found.lines
     figures = tuple(
         Figure(

@@ -172,18 +172,18 @@ async def _watch_all(orders: int) -> tuple[Figure, ...]:
         pages, then, began = broker.pages, loop.time(), time.process_time()
         await _until(lambda: broker.pages >= pages + SWEEPS * -(-orders // PAGE))
         used, passed = time.process_time() - began, loop.time() - then
-        held = turns.longest
+        held, collecting, collected = turns.longest, collector.longest, collector.seconds
     collector.close()
     return (
         Figure(name="of a core", value=used / passed * 100.0, unit="%", at_most=8.0),
         Figure(name="list calls a minute", value=(broker.pages - pages) / passed * 60.0),
         Figure(
             name="of the core's work in the garbage collector",
-            value=collector.seconds / used * 100.0,
+            value=collected / used * 100.0,
             unit="%",
             at_most=5.0,
         ),
-        Figure(name="longest pause of the collector", value=collector.longest * 1e3, unit="ms", at_most=50.0),
+        Figure(name="longest pause of the collector", value=collecting * 1e3, unit="ms", at_most=50.0),
         Figure(name="longest turn of the loop", value=held * 1e3, unit="ms"),
         Figure(name="until all were watched and seen", value=building, unit="s"),
         Figure(name="longest pause of the collector till then", value=pause * 1e3, unit="ms"),

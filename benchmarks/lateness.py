@@ -92,9 +92,7 @@ def play(case: Case) -> Row:
             requests_per_minute=LIMIT,
         )
         broker = SimulatedBroker(world, stream=case.mode is not Mode.POLLING, latency=(ROUND_TRIP, ROUND_TRIP))
-        return await crowd.live(
-            orders=case.orders, ends=ENDS, world=world, broker=broker, share=case.share, seed=5
-        )
+        return await crowd.live(orders=case.orders, ends=ENDS, world=world, broker=broker, share=case.share, seed=5)
 
     ran = run_virtual(main, seed=case.seed)
     facts: dict[str, object] = {

@@ -56,6 +56,11 @@ def _judge(name: str) -> Judged:
     return Judged(name=name, passed=len(figures) - len(missed), missed=tuple(missed))
 
 
+def measured() -> list[str]:
+    """The promises that some run has left figures for."""
+    return [name for name in PROMISES if read(name) is not None]
+
+
 def summary(names: Sequence[str]) -> Iterator[str]:
     """The end of a run of these benchmarks: how many targets were met, and each that was not."""
     found = [*judged(names)]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.figures import REPORTS, read
-from benchmarks.summary import PROMISES, goal, said, summary
+from benchmarks.summary import goal, said
 
 #: Columns of the lateness table: heading, and the figures whose values it shows.
 _LATENESS = (
@@ -45,13 +45,12 @@ _PEERS = (
 
 
 def table() -> Iterator[str]:
-    """All tables from the JSON of earlier runs, into reports/bench/TABLES.md, and what became of every target."""
+    """All tables, from the JSON of earlier runs, into reports/bench/TABLES.md; then what became of every target."""
     text = "\n\n".join(part for part in _parts() if part) + "\n"
     REPORTS.mkdir(parents=True, exist_ok=True)
     path = REPORTS / "TABLES.md"
     path.write_text(text, encoding="utf-8")
     yield f"tables: {path}"
-    yield from summary([name for name in PROMISES if read(name) is not None])
 
 
 def _parts() -> Iterator[str]:

@@ -23,8 +23,11 @@ from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
 
+from tests.mutants_diary import DIARY_MUTANTS
 from tests.mutants_engine import ENGINE_MUTANTS
+from tests.mutants_reading import READING_MUTANTS
 from tests.mutants_table import MUTANTS, Mutant
+from tests.mutants_trade import TRADE_MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What a copy of the tree needs for its tests to run.
@@ -121,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name or file contains this text")
     only = parser.parse_args(arguments).only
-    mutants = [mutant for mutant in MUTANTS + ENGINE_MUTANTS if only in mutant.name or only in mutant.file]
+    table = (*MUTANTS, *ENGINE_MUTANTS, *DIARY_MUTANTS, *READING_MUTANTS, *TRADE_MUTANTS)
+    mutants = [mutant for mutant in table if only in mutant.name or only in mutant.file]
     if problems := misfits(mutants):
         print("\n".join(problems))
         return 2

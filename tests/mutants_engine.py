@@ -35,8 +35,8 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a row of the tape counts each time it is read",
         file="fillwatch/core/tape.py",
-        old="            self.rows[row.execution_id] = row\n",
-        new="            self.rows[f'{row.execution_id}/{len(self.rows)}'] = row\n",
+        old="        self.rows[row.execution_id] = row\n",
+        new="        self.rows[f'{row.execution_id}/{len(self.rows)}'] = row\n",
         tests=BELIEF,
     ),
     Mutant(
@@ -142,7 +142,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         file="fillwatch/engine/tape_feed.py",
         old="            self._feed.back_to(created)\n",
         new="",
-        tests=(f"{WORLDS}[80]", f"{WORLDS}[160]"),
+        tests=("tests/engine/test_reader.py",),
     ),
     Mutant(
         name="a price that lags behind the end is not waited for",
@@ -174,7 +174,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="what is pushed answers a question",
-        file="fillwatch/engine/case.py",
+        file="fillwatch/engine/question.py",
         old=" and evidence.route not in PUSHED",
         new="",
         tests=("tests/worlds/test_conformance.py::TestPushing",),

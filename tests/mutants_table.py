@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an unknown status is an end",
-        file="fillwatch/core/orders.py",
+        file="fillwatch/core/status.py",
         old="_S.UNKNOWN: StatusRule(terminal=False, can_fill=True, rank=0),",
         new="_S.UNKNOWN: StatusRule(terminal=True, can_fill=True, rank=0),",
         tests=("tests/core/test_orders.py",),
@@ -112,8 +112,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="polls do not wait behind cancels",
         file="fillwatch/engine/turns.py",
-        old="return first is not None and first <= priority",
-        new="return first is not None and first == priority",
+        old="return first is not None and first < priority",
+        new="return False",
         tests=LIMITER,
     ),
     Mutant(
@@ -139,7 +139,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an old word of the broker on the quota is heeded",
-        file="fillwatch/engine/limiter.py",
+        file="fillwatch/engine/allowance.py",
         old="quota.as_of < self._quota.as_of or quota == self._quota",
         new="quota == self._quota",
         tests=LIMITER,
@@ -147,7 +147,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="closing leaves waiters waiting",
         file="fillwatch/engine/limiter.py",
-        old='        self._queue.fail("the rate limiter was closed while waiting for a permit")\n',
+        old='        self.turns.fail("the rate limiter was closed while waiting for a permit")\n',
         new="",
         tests=LIMITER,
     ),
@@ -224,7 +224,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a mismatch is a discrepancy at once",
         file="fillwatch/engine/consistency.py",
-        old="        if answer.as_of < check.ripe:\n            return None\n",
+        old="        elif answer.as_of < check.ripe:\n            self._look_again(check)\n",
         new="",
         tests=CONSISTENCY,
     ),
@@ -255,5 +255,33 @@ MUTANTS: tuple[Mutant, ...] = (
         old="if not ledger.is_followed and known <= known_before and (at is None or self._is_past(at)):",
         new="if False:",
         tests=POSITIONS,
+    ),
+    Mutant(
+        name="a crowd of cancels lets reads have every fourth turn",
+        file="fillwatch/engine/crowd.py",
+        old="IN_A_ROW if is_shared else YIELD_AFTER",
+        new="YIELD_AFTER",
+        tests=("tests/engine/test_crowd.py",),
+    ),
+    Mutant(
+        name="an order that has ended stands in line for its cancel",
+        file="fillwatch/engine/crowd.py",
+        old="while case in self._in_line and not case.chain.is_over:",
+        new="while case in self._in_line:",
+        tests=("tests/engine/test_crowd.py",),
+    ),
+    Mutant(
+        name="all position checks are answered in one turn of the loop",
+        file="fillwatch/engine/sharing.py",
+        old="for _ in range(min(PORTION, len(due))):",
+        new="for _ in range(len(due)):",
+        tests=("tests/engine/test_sharing.py",),
+    ),
+    Mutant(
+        name="a refund wakes nobody",
+        file="fillwatch/engine/limiter.py",
+        old="if self._timer is None or refund:",
+        new="if self._timer is None:",
+        tests=LIMITER,
     ),
 )

@@ -60,9 +60,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class TestTable:
     def test_a_miss_stands_out_and_names_its_target(self, reports: Path) -> None:
         figures.keep("lateness", [Row(case="10 orders", figures=(LATE,), facts={})])
-        said = [*table.table()]
-        assert said[1] == "targets: 0 pass, 1 miss"
-        assert "    MISS 10 orders: fills mean 0.5 (target ≤ 0.25)" in said
+        assert [*table.table()] == [f"tables: {reports / 'TABLES.md'}"]
         assert "| 10 orders | **0.5** (≤ 0.25) |" in (reports / "TABLES.md").read_text(encoding="utf-8")
 
     def test_who_has_no_say_in_a_case_is_told_apart_from_who_is_wrong(self) -> None:
@@ -82,6 +80,11 @@ class TestSummary:
             "  basket    a basket of 20 market orders: 1 pass, 1 miss",
             "    MISS 20 orders: fills mean 0.5 (target ≤ 0.25)",
         ]
+
+    def test_what_earlier_runs_have_left_can_be_summed_up_too(self) -> None:
+        figures.keep("hard", [Row(case="hard cases", figures=(LATE,), facts={})])
+        figures.keep_json("start", {"lines": []})
+        assert summary.measured() == ["hard"]
 
     def test_a_promise_that_nothing_was_measured_for_is_a_miss(self) -> None:
         figures.keep_json("page", {"lines": ["1.2 ms"]})
@@ -104,7 +107,7 @@ class TestCommand:
     def test_every_promise_is_measured_by_default(self) -> None:
         assert set(summary.PROMISES) <= set(command.OURS)
 
-    def test_one_that_fails_is_told_and_does_not_end_the_others(
+    def test_one_that_fails_is_told_and_leaves_nothing(
         self, reports: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def breaks() -> Iterator[str]:
@@ -115,11 +118,14 @@ class TestCommand:
             yield "1 s"
 
         monkeypatch.setattr(command, "BENCHMARKS", {"breaks": breaks, "works": works})
-        assert command.main(["breaks", "works"]) == 1
-        said = capsys.readouterr()
-        assert "FAILED: OSError: no disk" in said.out
-        assert "failed: breaks" in said.err
+        assert [command.main(["--part", name]) for name in ("breaks", "works")] == [1, 0]
+        assert "FAILED: OSError: no disk" in capsys.readouterr().out
         assert [path.name for path in reports.iterdir()] == ["works.json"]
+
+    def test_several_run_in_processes_of_their_own_as_they_were_asked_for(self) -> None:
+        made = command._alone("wire", ["wire", "table", "--orders", "10", "20", "--seconds", "5"])
+        assert made[1:] == ["-m", "benchmarks", "--part", "wire", "--orders", "10", "20", "--seconds", "5.0"]
+        assert command._alone("table", ["wire", "table"])[1:] == ["-m", "benchmarks", "--part", "table"]
 
 
 class TestReadme:

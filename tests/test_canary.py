@@ -10,7 +10,7 @@ import traceback
 from loguru import logger
 
 import fillwatch
-from fillwatch import AlpacaBroker, FillDetectionConfig, FillDetectionEngine
+from fillwatch import AlpacaBroker, FillDetectionConfig, FillDetectionEngine, MemoryJournal
 from fillwatch.core.errors import KeysRefused
 from fillwatch.simulator import Faults, World
 from fillwatch.simulator.server import serve
@@ -38,6 +38,7 @@ def test_keys_appear_in_no_log_repr_exception_or_traceback() -> None:
     text = heard.getvalue()
     assert "result: " in text
     assert "look unanswered" in text
+    assert '"raw_status"' in text, "what the journal keeps was searched too"
     assert SECRET not in text
     assert KEY not in text
 
@@ -46,14 +47,16 @@ async def _life(heard: io.StringIO) -> None:
     world = World(3, clock=asyncio.get_running_loop().time, faults=Faults.rate(0.4, heal_at=20.0), timeout=5.0)
     ids = world.populate(12)
     async with serve(world, key=KEY, secret=SECRET) as address:
-        broker = AlpacaBroker(KEY, SECRET, base_url=address.url)
+        broker, journal = AlpacaBroker(KEY, SECRET, base_url=address.url), MemoryJournal()
         print(repr(broker), file=heard)
         config = FillDetectionConfig(timeout_seconds=5.0, resolution_seconds=10.0)
-        async with FillDetectionEngine(broker, config) as engine:
+        async with FillDetectionEngine(broker, config, journal=journal) as engine:
             watches = [engine.watch(order_id) for order_id in ids]
             for watch in watches:
                 print(repr(await watch), repr(watch), repr(watch.belief), file=heard)
             print(repr(engine.snapshot()), repr(engine.positions), file=heard)
+        for entry in await journal.read():
+            print(entry.fact.payload, file=heard)
     world.refuse_keys = True
     async with serve(world, key=KEY, secret=SECRET) as address:
         try:

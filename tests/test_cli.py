@@ -197,6 +197,32 @@ def test_an_order_is_cancelled_when_that_is_asked_for(tmp_path: Path) -> None:
     assert world.ledger.truth(order_id).raw_status == "canceled"
 
 
+def test_what_was_heard_can_be_explained_later(tmp_path: Path) -> None:
+    done, world, (order_id,) = watched([Fate.INSTANT], "--journal", "heard.db", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    code, story, _ = invoke("explain", order_id[:8], "--journal", str(tmp_path / "heard.db"))
+    truth = world.ledger.truth(order_id)
+    assert code == 0
+    assert f"result     filled {truth.qty} of {truth.qty} at {truth.shown_average}" in story
+    (tmp_path / "notes.txt").write_text("buy milk" * 1_000)
+    done, _, _ = watched([Fate.INSTANT], "--journal", "notes.txt", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "cannot be read as a journal" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_demonstration_can_keep_a_journal_and_it_breaks_no_rule(tmp_path: Path) -> None:
+    words = ("demo", "--orders", "12", "--timeout", "2", "--seed", "5", "--journal", "demo.db")
+    done = asyncio.run(run(*words, cwd=tmp_path))
+    assert (done.code, done.err) == (0, "")
+    assert "journal         demo.db: fillwatch journal list demo.db" in done.out
+    code, out, _ = invoke("audit", str(tmp_path / "demo.db"))
+    assert (code, out.splitlines()[-1]) == (0, "no rule is broken")
+    assert " and 12 orders, " in out
+    again = asyncio.run(run(*words, cwd=tmp_path))
+    assert (again.code, "is there already" in again.err) == (2, True)
+
+
 def test_slippage_is_told(tmp_path: Path) -> None:
     done, _, _ = watched([Fate.INSTANT], "--expected-price", "100", cwd=tmp_path)
     assert re.search(r"slippage -?\d+\.\d{4} %$", done.out.splitlines()[-1])

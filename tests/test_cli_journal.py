@@ -164,16 +164,39 @@ def test_the_export_is_stable_json(session: Session) -> None:
     assert all(list(entry) == KEYS_OF_AN_ENTRY for entry in entries)
     assert [entry["number"] for entry in entries] == [*range(1, len(entries) + 1)]
     assert all(str(entry["at"]).endswith("Z") and datetime.fromisoformat(str(entry["at"])) for entry in entries)
-    (result, *_) = session.exported("--kind", "result", "--order", session.ids[Fate.MANY_PARTIALS])
+    (result, *_) = session.exported("--kind", "result", "--order", session.ids[Fate.MANY_PARTIALS][:13])
     truth = session.world.ledger.truth(session.ids[Fate.MANY_PARTIALS])
     assert isinstance(result["payload"], dict)
     assert result["payload"]["fill_price"] == str(truth.shown_average), "no digit is lost"
     assert {entry["kind"] for entry in session.exported("--kind", "watch", "--kind", "RESULT")} == {"watch", "result"}
-    assert session.exported("--intent", "bought") == [e for e in entries if e["intent_id"] == "bought"]
+    assert session.exported("--intent", "bought") == [each for each in entries if each["intent_id"] == "bought"]
     assert session.exported("--after", str(len(entries) - 2)) == entries[-2:]
     code, _, err = session.invoke("journal", "export", "--kind", "rumour")
     assert code == 2
     assert "'rumour' is not a kind of fact; allowed are intent, sending," in err
+
+
+def test_what_is_exported_is_what_is_shown_of_an_id(session: Session, tmp_path: Path) -> None:
+    entry = client_id("bought", "e1")
+    shown = [json.loads(line) for line in session.says("journal", "show", entry, "--json").splitlines()]
+    assert session.exported("--order", entry) == shown
+    assert session.exported("--order", entry, "--intent", "bou") == shown
+    assert session.exported("--order", entry, "--intent", "too-much") == []
+    assert session.exported("--intent", "bou") == session.exported("--intent", "bought")
+    last = shown[-1]
+    assert session.exported("--order", entry, "--after", str(shown[-2]["number"])) == [last]
+    target = tmp_path / "entries.jsonl"
+    for words, complaint in (
+        (("--order", "53ef"), "--order: '53ef' is no order and no intent of this journal"),
+        (("--intent", "nobody"), "--intent: 'nobody' is no order and no intent of this journal"),
+        (("--order", "bought"), "--order: 'bought' is an intent; --intent takes it"),
+        (("--intent", entry), f"--intent: '{entry}' is an order; --order takes it"),
+        (("--order", "fw-"), "--order: 'fw-' is the beginning of 2 ids"),
+    ):
+        code, out, err = session.invoke("journal", "export", *words, "--output", str(target))
+        assert (code, out) == (2, "")
+        assert complaint in err
+        assert not target.exists()
 
 
 def test_an_exported_file_is_private_and_replaces_nothing(session: Session, tmp_path: Path) -> None:
@@ -364,14 +387,14 @@ def test_an_order_that_was_refused_is_not_said_to_be_watched(tmp_path: Path) -> 
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        world = World(3, clock=clock, faults=Faults(rules=(Rule(kind=Kind.BUYING_POWER),)))
+        world = World(3, clock=clock)
         async with SqliteJournal(path) as kept, FillDetectionEngine(SimulatedBroker(world), journal=kept) as engine:
             executor = SmartOrderExecutor(engine, wall=lambda: world.wall(clock()))
-            result = await executor.execute_trade("IBM", "buy", 10, world.price("IBM"), 2, intent_id="poor")
+            result = await executor.execute_trade("NOSUCH", "buy", 10, 100, 2, intent_id="unheard-of")
             assert not result.success
 
     run_virtual(main)
-    code, story, err = invoke("explain", client_id("poor", "e1"), "--journal", str(path))
+    code, story, err = invoke("explain", client_id("unheard-of", "e1"), "--journal", str(path))
     assert (code, err) == (0, "")
     assert "watched" not in story
     assert "result     none: refused by the broker" in story

@@ -73,8 +73,8 @@ def test_a_watch_goes_on_with_what_is_left_of_its_time(tmp_path: Path) -> None:
         async with place(tmp_path) as here:
             order_id = here.world.place(fate=Fate.NEVER)
             async with here.engine() as (engine, _):
-                engine.watch(order_id, timeout_seconds=3)
-                await asyncio.sleep(1)
+                engine.watch(order_id, timeout_seconds=2)
+                await asyncio.sleep(0.5)
             return await here.resume(), await here.resume(), here.world, order_id
 
     done, again, world, order_id = asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 
 import fillwatch
 
-MAX_SECONDS = 0.25
+#: On a machine that has time for it; on a busy one, so many times what the event loop and the log alone take there.
+MAX_SECONDS, MAX_TIMES = 0.25, 4.0
 #: What takes long to load or belongs to one vendor, to one command, or to tests.
 LATE = (
-    *("alpaca", "hypothesis", "httpx", "numpy", "pandas", "pydantic", "pytest", "requests", "rich", "starlette"),
-    *("typer", "uvicorn", "fillwatch.cli", "fillwatch.simulator", "fillwatch.testing"),
+    *("alpaca", "hypothesis", "httpx", "msgspec", "numpy", "pandas", "pydantic", "pytest", "requests", "rich"),
+    *("sqlite3", "starlette", "typer", "uvicorn", "websockets"),
+    *("fillwatch.cli", "fillwatch.journal", "fillwatch.simulator", "fillwatch.testing"),
 )
 
 STATE = """
@@ -29,7 +32,7 @@ import loguru
 handlers = list(loguru.logger._core.handlers)
 print(json.dumps({"loops": loops, "threads": threading.active_count(), "modules": modules, "handlers": handlers}))
 """
-SECONDS = "import time; began = time.perf_counter(); import fillwatch; print(time.perf_counter() - began)"
+SECONDS = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
 
 
 def told_by(program: str) -> Any:  # noqa: ANN401  # whatever the program prints
@@ -59,8 +62,10 @@ def test_no_handler_no_thread_no_loop(fresh: dict[str, Any]) -> None:
 def test_importing_is_quick() -> None:
     """The best of a few: a busy machine makes any single one slow, and the first writes the bytecode."""
     assert fillwatch.__all__, "there is something to import"
-    fastest = min(told_by(SECONDS) for _ in range(3))
-    for _ in range(7):
-        if fastest >= MAX_SECONDS:
-            fastest = min(fastest, told_by(SECONDS))
-    assert fastest < MAX_SECONDS
+    fastest = bare = math.inf
+    for _ in range(10):
+        fastest = min(fastest, told_by(SECONDS.format("fillwatch")))
+        bare = min(bare, told_by(SECONDS.format("asyncio, loguru")))
+        if fastest < MAX_SECONDS:
+            break
+    assert fastest < max(MAX_SECONDS, MAX_TIMES * bare)

@@ -150,6 +150,16 @@ def watch(
     expected_price: Annotated[
         str | None, typer.Option(help="The price hoped for, to tell the slippage (one order only).")
     ] = None,
+    journal_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            show_default=False,
+            dir_okay=False,
+            help="Write down what is heard, for `fillwatch explain`, and for `fillwatch resume` after a crash.",
+        ),
+    ] = None,
     live: Annotated[  # noqa: FBT002  # a flag of the command line
         bool, typer.Option("--live", help="The keys are those of an account with real money.")
     ] = False,
@@ -162,7 +172,7 @@ def watch(
 
     Exit code: 0 if all orders were filled, 1 otherwise, 2 if the command could not be carried out.
     """
-    from fillwatch import AlpacaBroker
+    from fillwatch import AlpacaBroker, JournalError
     from fillwatch.cli import watch_screen, watching
     from fillwatch.cli.screen import shown
 
@@ -170,10 +180,10 @@ def watch(
         broker = AlpacaBroker.from_env(live=live)
         ids = list(dict.fromkeys(broker.check_order_id(each) for each in order_id))
         price = None if expected_price is None else _price(expected_price, len(ids))
-        wishes = watching.Wishes(timeout=timeout, at_timeout=at_timeout, expected_price=price)
+        wishes = watching.Wishes(timeout=timeout, at_timeout=at_timeout, expected_price=price, journal=journal_path)
         with shown(watch_screen.draw, watch_screen.tell) as show:
             results = run_loop(watching.follow_orders(broker, ids, wishes, show))
-    except ValueError as error:
+    except (ValueError, JournalError) as error:
         give_up(str(error))
     except BrokerError as error:
         give_up(f"the broker refuses: {error}")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fillwatch.observe.audit import Audit, Finding
     from fillwatch.observe.record import Record
 
+#: Open trades and watches that are listed.
+SHOWN = 20
+
 
 def audit(
     path: JournalArgument,
@@ -90,7 +93,11 @@ def _lines(found: Audit, compared: int | None) -> list[Styled]:
         lines.append(Styled(text=f"{counted(compared, 'order')} compared with the account"))
     if found.open:
         lines += [Styled(text=""), Styled(text="Still open", style="bold")]
-        lines += rows_as_text(found.open, datetime.now(UTC))
+        # What is without exits must not be among those left out.
+        worst_first = sorted(found.open, key=lambda row: not row.bare)
+        lines += rows_as_text(worst_first[:SHOWN], datetime.now(UTC))
+        if len(found.open) > SHOWN:
+            lines.append(Styled(text=f"and {len(found.open) - SHOWN} more; `fillwatch journal list --open` shows all"))
     for rule, same in groupby(found.findings, key=lambda each: each.rule):
         mine = [*same]
         lines += [Styled(text=""), Styled(text=f"{rule}: {mine[0].means}", style="bold red")]

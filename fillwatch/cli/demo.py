@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from fillwatch import (
     FillResult,
     OrderWatch,
     RateLimit,
-    SqliteJournal,
 )
 from fillwatch.cli.comparison import Told, Verdict, judge
 from fillwatch.cli.facts import Fact, read_fact
+from fillwatch.cli.watching import kept
 from fillwatch.core.orders import OrderStatus
 from fillwatch.simulator import Faults, World
 from fillwatch.simulator.ledger import Ledger
@@ -148,7 +148,7 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
     )
     ear = _Ear(clock)
     began = clock()
-    async with serve(world) as address, _journal(settings.journal) as journal:
+    async with serve(world) as address, kept(settings.journal) as journal:
         broker = AlpacaBroker(address.key, address.secret, base_url=address.url)
         # The engine comes first: the position book's baseline is what the account held before the orders.
         async with (
@@ -166,15 +166,6 @@ async def demonstrate(settings: Settings, show: Callable[[Progress], None]) -> R
             show(ear.progress(clock() - began, len(order_ids), world.ledger))
             await asyncio.sleep(LISTEN_ON)
     return _judged(settings, world, ear, order_ids, clock() - began)
-
-
-@asynccontextmanager
-async def _journal(path: Path | None) -> AsyncIterator[SqliteJournal | None]:
-    if path is None:
-        yield None
-        return
-    async with SqliteJournal(path) as journal:
-        yield journal
 
 
 def _stream(settings: Settings) -> StreamFaults:

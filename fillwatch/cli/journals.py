@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,8 @@ from fillwatch.cli.opening import JournalArgument, JournalOption, opened
 from fillwatch.cli.output import JsonFlag, json_text, show
 
 if TYPE_CHECKING:
-    from fillwatch.journal import FactKind
+    from fillwatch.journal import Entry, FactKind, JournalReader
+    from fillwatch.observe.naming import Subject
 
 journal = typer.Typer(
     no_args_is_help=True,
@@ -95,10 +96,16 @@ def show_one(
 def export(
     path: JournalArgument,
     order: Annotated[
-        str | None, typer.Option(metavar="ID", show_default=False, help="Only what concerns this order (broker's id).")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            show_default=False,
+            help="Only what concerns this order (the broker's id, the client order id, or how one of them begins).",
+        ),
     ] = None,
     intent: Annotated[
-        str | None, typer.Option(metavar="ID", show_default=False, help="Only what concerns this intent.")
+        str | None,
+        typer.Option(metavar="ID", show_default=False, help="Only what concerns this intent (or how its id begins)."),
     ] = None,
     kind: Annotated[
         list[str] | None,
@@ -121,19 +128,53 @@ def export(
     UTC; prices and quantities are text, so that no digit is lost. To go on later, give the last number as --after.
     The file is private to you (0600), as the journal is. The journal may be in use meanwhile.
 
-    Exit code: 0, or 2 if the journal cannot be read or the file cannot be written.
+    Exit code: 0, or 2 if the journal cannot be read, has no such id, or the file cannot be written.
     """
     from fillwatch.observe.exporting import json_line
-    from fillwatch.observe.lines import pages
 
     kinds = [_kind(word) for word in kind or ()]
-    with opened(path) as reader, _target(output, path, force=force) as target:
-        for entry in pages(reader, order_id=order, intent_id=intent, kinds=kinds, after=after):
-            text = json_line(entry)
-            if target is None:
-                typer.echo(text)
-            else:
-                target.write(text + "\n")
+    with opened(path) as reader:
+        subjects = [_named(reader, order, "order"), _named(reader, intent, "intent")]
+        with _target(output, path, force=force) as target:
+            for entry in _chosen(reader, [each for each in subjects if each is not None], kinds, after):
+                text = json_line(entry)
+                if target is None:
+                    typer.echo(text)
+                else:
+                    target.write(text + "\n")
+
+
+def _named(reader: JournalReader, text: str | None, what: str) -> Subject | None:
+    """The order or the intent that `text` names; None where nothing was asked for."""
+    from fillwatch.observe.naming import NotFound, find
+
+    if text is None:
+        return None
+    try:
+        subject = find(reader, text)
+    except NotFound as error:
+        give_up(f"--{what}: {error}")
+    if subject.is_order is not (what == "order"):
+        other = "an order" if subject.is_order else "an intent"
+        give_up(f"--{what}: {text!r} is {other}; --{'order' if subject.is_order else 'intent'} takes it")
+    return subject
+
+
+def _chosen(
+    reader: JournalReader, subjects: Sequence[Subject], kinds: Sequence[FactKind], after: int
+) -> Iterator[Entry]:
+    """The entries that concern all of `subjects`, in order."""
+    from fillwatch.observe.lines import pages
+    from fillwatch.observe.story import about
+
+    if not subjects:
+        yield from pages(reader, kinds=kinds, after=after)
+        return
+    first, *others = ({each.number: each.entry for each in about(reader, subject)} for subject in subjects)
+    for number, entry in first.items():
+        wanted = number > after and (not kinds or entry.fact.kind in kinds)
+        if wanted and all(number in other for other in others):
+            yield entry
 
 
 def _kind(word: str) -> FactKind:

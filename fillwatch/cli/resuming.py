@@ -18,7 +18,7 @@ from fillwatch.observe.wording import number, outcome, result_words
 #: Seconds between two words that work goes on.
 TICK = 5.0
 #: Seconds in which the end of an order that was told as unresolved may still be found out.
-LINGER = 10.0
+LINGER = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from fillwatch import (
     AtTimeout,
@@ -15,6 +17,7 @@ from fillwatch import (
     FillOutcome,
     FillResult,
     OrderWatch,
+    SqliteJournal,
     Transition,
 )
 from fillwatch.core.text import plain
@@ -48,11 +51,12 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How to watch. `timeout` in seconds, None for the usual."""
+    """How to watch. `timeout` in seconds, None for the usual; `journal`: where to write down what is heard."""
 
     timeout: float | None = None
     at_timeout: AtTimeout = AtTimeout.LEAVE
     expected_price: Decimal | None = None
+    journal: Path | None = None
 
 
 @dataclass(slots=True)
@@ -94,16 +98,30 @@ class _Board:
         return View(rows=tuple(rows), news=news)
 
 
+@asynccontextmanager
+async def kept(path: Path | None) -> AsyncIterator[SqliteJournal | None]:
+    """The journal at `path`, open; none where none is wanted."""
+    if path is None:
+        yield None
+        return
+    async with SqliteJournal(path) as journal:
+        yield journal
+
+
 async def follow_orders(
     broker: Broker, order_ids: Sequence[str], wishes: Wishes, show: Callable[[View], None]
 ) -> list[FillResult]:
     """Watch until each order has its result, and give the results in the order of the ids (canonical, none twice).
 
-    `show` is called a few times a second. Raises `ValueError` for a wish that is not allowed, and what entering an
-    engine raises. The broker is closed at the end.
+    `show` is called a few times a second. Raises `ValueError` for a wish that is not allowed, `JournalError` when the
+    journal cannot be opened, and what entering an engine raises. The broker is closed at the end.
     """
     board = _Board(order_ids)
-    async with FillDetectionEngine(broker, FillDetectionConfig()) as engine:
+    async with (
+        aclosing(broker),
+        kept(wishes.journal) as journal,
+        FillDetectionEngine(broker, FillDetectionConfig(), journal=journal) as engine,
+    ):
         watches = [
             engine.watch(
                 order_id,

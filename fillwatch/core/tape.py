@@ -15,76 +15,55 @@ class Tape:
 
     Ids are compared within a route only: whether Alpaca's activity ids are its stream's execution ids is not known.
     The sums are kept as rows are added for as long as nothing is undone, so that an order with thousands of
-    executions costs no more a row than one with two; a bust or a correction has them counted anew when next asked.
+    executions costs no more a row than one with two; from a bust or a correction on they are counted anew each time.
+
+    `voided`: ids of executions that were busted or corrected. `gross`: shares executed before anything was undone, the
+    least that the order's cumulative quantity once was; `net`: shares that stand executed. `last`: the fill that tells
+    of most, by its cumulative quantity; busts and corrections tell of none.
     """
 
-    __slots__ = ("_counted", "_gross", "_last", "_net", "_paid", "_plain", "_voided", "rows")
+    __slots__ = ("_paid", "_plain", "gross", "last", "net", "rows", "voided")
 
     def __init__(self) -> None:
         self.rows: dict[str, Execution] = {}
-        self._gross = self._net = self._paid = ZERO
-        self._voided: frozenset[str] = frozenset()
-        self._last: Execution | None = None
-        #: Whether every row is a fill that undoes nothing, and whether the sums are those of the present rows.
-        self._plain = self._counted = True
+        self.gross = self.net = self._paid = ZERO
+        self.voided: frozenset[str] = frozenset()
+        self.last: Execution | None = None
+        #: Whether every row is a fill that undoes nothing.
+        self._plain = True
 
     def add(self, row: Execution) -> bool:
         """Take `row`; of two that bear the same id the same one is kept whichever came first. Whether it was news."""
         known = self.rows.get(row.execution_id)
-        if known is None or (known != row and fingerprint(known) < fingerprint(row)):
-            self.rows[row.execution_id] = row
-            self._plain = self._plain and row.kind is ExecutionKind.FILL and row.previous_id is None
-            if known is None and self._plain and self._counted:
-                self._gross = self._net = self._gross + row.qty
-                self._paid += row.qty * row.price
-                if self._last is None or _telling(row) > _telling(self._last):
-                    self._last = row
-            else:
-                self._counted = False
+        if known is not None and (known == row or fingerprint(known) >= fingerprint(row)):
+            return False
+        self.rows[row.execution_id] = row
+        self._plain = self._plain and row.kind is ExecutionKind.FILL and row.previous_id is None
+        if known is not None or not self._plain:
+            self._count()
             return True
-        return False
-
-    @property
-    def voided(self) -> frozenset[str]:
-        """Ids of executions that were busted or corrected."""
-        return self._sums()._voided
-
-    @property
-    def gross(self) -> Decimal:
-        """Shares executed before anything was undone: the least that the order's cumulative quantity once was."""
-        return self._sums()._gross
-
-    @property
-    def net(self) -> Decimal:
-        """Shares that stand executed."""
-        return self._sums()._net
+        self.gross = self.net = self.gross + row.qty
+        self._paid += row.qty * row.price
+        if self.last is None or _telling(row) > _telling(self.last):
+            self.last = row
+        return True
 
     @property
     def average_price(self) -> Decimal | None:
         """Exact average of what stands, in the quote currency; None when nothing does."""
-        quantity = self._sums()._net
-        return self._paid / quantity if quantity else None
+        return self._paid / self.net if self.net else None
 
-    @property
-    def last(self) -> Execution | None:
-        """The fill that tells of most, by its cumulative quantity; busts and corrections tell of none."""
-        return self._sums()._last
-
-    def _sums(self) -> Tape:
-        if not self._counted:
-            rows = self.rows.values()
-            voided = frozenset(row.previous_id for row in rows if row.previous_id is not None)
-            fills = sum((row.qty for row in rows if row.kind is ExecutionKind.FILL), ZERO)
-            unseen = {row.previous_id: row.qty for row in rows if row.kind is not ExecutionKind.FILL}
-            self._gross = fills + sum((qty for known, qty in unseen.items() if known not in self.rows), ZERO)
-            told = [(key, row) for key, row in self.rows.items() if row.kind is not ExecutionKind.BUST]
-            standing = [row for key, row in told if key not in voided]
-            self._voided = voided
-            self._last = max((row for row in rows if row.kind is ExecutionKind.FILL), key=_telling, default=None)
-            self._net = sum((row.qty for row in standing), ZERO)
-            self._paid = sum((row.qty * row.price for row in standing), ZERO)
-            self._counted = True
-        return self
+    def _count(self) -> None:
+        rows = self.rows.values()
+        self.voided = frozenset(row.previous_id for row in rows if row.previous_id is not None)
+        fills = sum((row.qty for row in rows if row.kind is ExecutionKind.FILL), ZERO)
+        unseen = {row.previous_id: row.qty for row in rows if row.kind is not ExecutionKind.FILL}
+        self.gross = fills + sum((qty for known, qty in unseen.items() if known not in self.rows), ZERO)
+        told = [(key, row) for key, row in self.rows.items() if row.kind is not ExecutionKind.BUST]
+        standing = [row for key, row in told if key not in self.voided]
+        self.last = max((row for row in rows if row.kind is ExecutionKind.FILL), key=_telling, default=None)
+        self.net = sum((row.qty for row in standing), ZERO)
+        self._paid = sum((row.qty * row.price for row in standing), ZERO)
 
 
 def _telling(row: Execution) -> tuple[Decimal, str]:

@@ -36,10 +36,8 @@ class Tapes:
 
     def add(self, row: Execution, route: Route) -> bool:
         """Take `row`; whether something follows from it that did not before."""
-        if self._by_route is None and route is self.route:
-            news = self.fullest.add(row)
-        else:
-            news = self._add(row, route)
+        alone = self._by_route is None and route is self.route
+        news = self.fullest.add(row) if alone else self._add(row, route)
         told = row.order_status
         if told in _STATUSES and told is not self.status and STATUS_RULES[told].rank > STATUS_RULES[self.status].rank:
             self.status = told
@@ -58,7 +56,9 @@ class Tapes:
     @property
     def undone(self) -> int:
         """Busts and corrections that were told, by each route that told of them."""
-        return sum([len(tape.voided) for tape in self.by_route.values()])
+        if self._by_route is None:
+            return len(self.fullest.voided)
+        return sum([len(tape.voided) for tape in self._by_route.values()])
 
 
 def _fullness(item: tuple[Route, Tape]) -> tuple[Decimal, int, Route]:

@@ -89,10 +89,6 @@ class Allowance:
         """Tokens that lie ready for those who must leave the reserve."""
         return max(0.0, self.level - self._meter.terms.reserve)
 
-    def seconds_until_beyond_reserve(self, tokens: float) -> float:
-        """Seconds until so many lie ready beyond the reserve; infinite when requests have to end first."""
-        return self._meter.seconds_until(tokens + self._meter.terms.reserve, self._now())
-
     def seconds_until_ample(self) -> float:
         """Seconds until a token can be spent without regret; infinite when requests have to end first."""
         now = self._now()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
@@ -20,18 +21,18 @@ from fillwatch.logs import plain_logger
 
 #: Seconds of cancels that are let in, and the fewest of them.
 AHEAD, LEAST_INSIDE = 10.0, 8
-#: Cancels in a row while others stand in line, if the broker has a list: looks have every eighth turn then, since one of
-#: them answers for hundreds.
+#: Cancels in a row while others stand in line and looks are shared: these have every eighth turn then, since one of
+#: them answers for all who need one.
 IN_A_ROW = 7
 #: Seconds of waiting from which on it is worth a word; between two such words; until all have come who come together.
 LONG_WAIT, SPACING, GATHERING = 5.0, 30.0, 1.0
 
 
 class Crowd:
-    """The cases whose cancel waits for its turn. `has_list`: whether one look may answer for many."""
+    """The cases whose cancel waits for its turn. `looks_are_shared`: whether one look answers for many at present."""
 
-    def __init__(self, limiter: RateLimiter, agenda: Agenda, *, has_list: bool) -> None:
-        self._in_a_row = IN_A_ROW if has_list else YIELD_AFTER
+    def __init__(self, limiter: RateLimiter, agenda: Agenda, *, looks_are_shared: Callable[[], bool]) -> None:
+        self._looks_are_shared = looks_are_shared
         self._limiter = limiter
         self._agenda = agenda
         self._loop = asyncio.get_running_loop()
@@ -72,7 +73,8 @@ class Crowd:
                 del self._in_line[case]
                 self._inside[case] = None
                 case.wake()
-        self._limiter.turns.cancels_in_a_row = self._in_a_row if self._in_line else YIELD_AFTER
+        is_shared = bool(self._in_line) and self._looks_are_shared()
+        self._limiter.turns.cancels_in_a_row = IN_A_ROW if is_shared else YIELD_AFTER
 
     @property
     def _seconds(self) -> float:

@@ -51,6 +51,11 @@ class Dues:
         """Looks that nothing but a request of their own answers."""
         return len(self._single) + sum(not case.is_listed for case, _ in self._urgent)
 
+    @property
+    def waited_for(self) -> list[Case]:
+        """Cases of the list that somebody waits for a look at."""
+        return [case for case, order_id in self._urgent if case.is_listed and case.chain.current.order_id == order_id]
+
     def first(self) -> Due | None:
         """The look to ask for by its id: the longest due of those that nothing else answers, or of all."""
         for due in self._urgent:
@@ -95,12 +100,13 @@ class Dues:
     def want(self, case: Case, order_id: str, since: float) -> None:
         """Somebody waits for a look at `order_id` from `since` on: it goes before the looks that are merely due."""
         if since > self._loop.time():
-            self._agenda.at(since, self._want, case, order_id)
+            self._agenda.at(since, self.want_again, case, order_id)
             return
         self._urgent[case, order_id] = None
         self._kick.set()
 
-    def _want(self, case: Case, order_id: str) -> None:
+    def want_again(self, case: Case, order_id: str) -> None:
+        """As `want`, from now on, if anybody still does."""
         if self._is_wanted(case):
             self.want(case, order_id, -math.inf)
 

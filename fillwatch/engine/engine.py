@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from fillwatch.brokers.base import Broker
 from fillwatch.core.config import AtTimeout, FillDetectionConfig
@@ -19,11 +19,12 @@ from fillwatch.core.results import Amendment, ConsistencyResult, FillResult
 from fillwatch.engine.consistency import Hook
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.office import Office
-from fillwatch.engine.resuming import left_open
 from fillwatch.engine.snapshot import EngineSnapshot
 from fillwatch.engine.trading import TradingDoor
 from fillwatch.engine.watch import OrderWatch
-from fillwatch.journal import Journal
+
+if TYPE_CHECKING:
+    from fillwatch.journal import Journal
 
 
 def _utc() -> datetime:
@@ -39,9 +40,10 @@ class FillDetectionEngine:
     they are handed out; None for nowhere. It is opened and closed by whoever made it, around the engine. `wall` gives
     aware UTC time, for the journal alone: deadlines follow the loop's clock.
 
-    Entering raises `KeysRefused` if the broker refuses the keys; a broker that does not answer is waited for while
-    watching. Leaving touches no order: unfinished watches raise `EngineClosed`. An engine belongs to the event loop
-    and thread that entered it (`RuntimeError` elsewhere) and can be entered once.
+    Entering raises `KeysRefused` if the broker refuses the keys, `JournalClosed` for a journal that is not open; a
+    broker that does not answer is waited for while watching, and a journal that fails stops no watch. Leaving touches
+    no order: unfinished watches raise `EngineClosed`. An engine belongs to the event loop and thread that entered it
+    (`RuntimeError` elsewhere) and can be entered once.
     """
 
     def __init__(
@@ -116,15 +118,19 @@ class FillDetectionEngine:
     async def recover(self) -> tuple[OrderWatch, ...]:
         """Take up every watch that the journal holds open, and return those that were; call it once after entering.
 
-        Each has what is left of its time by the wall clock, and goes to its final check if nothing is. One that was
-        told `UNRESOLVED` is done already, and looked at until its end is known, which comes as an amendment. Looks and
-        requests are counted anew; `elapsed_time` goes on from the first `watch()`. Orders
-        of trades are left to `SmartOrderExecutor.recover`, those that are watched already as they are: calling it
-        again does no harm. Without a journal there is nothing to recover. Raises `JournalError` when the journal
-        cannot be read, and as `watch` does.
+        Each has what is left of its time by the wall clock, and goes to its final check if nothing is; `elapsed_time`
+        goes on from the first `watch()`, looks and requests are counted anew. One whose result was `UNRESOLVED` is done
+        already, with that result, and looked at until its end is known, which comes as an amendment. Orders of trades
+        are left to `SmartOrderExecutor.recover`, those that are watched already as they are: calling it again does no
+        harm. Without a journal there is nothing to recover. Raises `JournalError` when the journal cannot be read, and
+        `EngineClosed` and `RuntimeError` as `watch` does.
         """
         self._open_office()
-        left = () if self.journal is None else await left_open(self.journal)
+        if self.journal is None:
+            return ()
+        from fillwatch.engine.resuming import left_open  # late: most engines keep no journal
+
+        left = await left_open(self.journal)
         return self._open_office().resume(left) if left else ()
 
     async def monitor_order_fill(

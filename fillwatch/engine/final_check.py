@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import AlreadyTerminal, Broker, CancelAnswer, NotThere, Refused, Requested, Unknown
 from fillwatch.core.config import AtTimeout
@@ -14,11 +15,13 @@ from fillwatch.core.results import FillResult
 from fillwatch.engine.agenda import HAIR, Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.crowd import Crowd
-from fillwatch.engine.diary import Diary
 from fillwatch.engine.limiter import Priority, RateLimiter
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
 from fillwatch.engine.turns import Rank
+
+if TYPE_CHECKING:
+    from fillwatch.engine.diary import Diary
 
 #: Seconds for which a look that others asked for is new enough to be the last one before a cancel that had to wait.
 FRESH = 10.0
@@ -36,7 +39,7 @@ class FinalVerificationHandler:
         limiter: RateLimiter,
         diary: Diary | None = None,
     ) -> None:
-        self._crowd = Crowd(limiter, agenda, has_list=broker.caps.page_size > 0)
+        self._crowd = Crowd(limiter, agenda, looks_are_shared=lambda: reader.list.answers_for_many)
         self._broker = broker
         self._reader = reader
         self._agenda = agenda

@@ -20,7 +20,10 @@ from fillwatch.logs import plain_logger
 #: Seconds for which a page is awaited before the same one is asked for again.
 PATIENCE = 1.0
 #: Rows that bring news, about a millisecond of them, after which everybody else has a turn; so with other long walks.
-BREATH = 32
+BREATH = 24
+#: Pages of a sweep beyond which those whom somebody waits for get pages of their own, so many for each of the sweep's.
+#: A page that shows less than this share of them was aimed badly; seconds after which the next one is aimed then.
+LONG, AIMED_IN_A_ROW, GOOD_REACH, AIMS_AGAIN = 2, 2, 0.5, 60.0
 
 _seen = maker(Seen)
 
@@ -41,6 +44,8 @@ class ListReader:
         self._loop = asyncio.get_running_loop()
         self._sweep: Sweep | None = None
         self._asked = -math.inf
+        #: Aimed pages in a row, the share of those waited for that the last one showed, and when to aim again.
+        self._aimed, self._reach, self._aims_again = 0, 1.0, -math.inf
         self._often = plain_logger().opt(lazy=True)
 
     @property
@@ -59,11 +64,13 @@ class ListReader:
         return self._loop.time() < self._asked + PATIENCE
 
     async def read(self) -> Listing | Unanswered:
-        """One page, as one request on the wire: the next one of the sweep, or the first of a new one."""
-        if self._sweep is None:
+        """One page, as one request on the wire: the next one of the sweep, the first of a new one, or an aimed one."""
+        aimed = self._aim()
+        if aimed is None and self._sweep is None:
             self._sweep = Sweep.over(self._searchable())
             self._dues.sweep(self._sweep.missing)
-        sweep = self._sweep
+        sweep = aimed or self._sweep
+        assert sweep is not None
         self._dues.cover(sweep.missing)
         self._asked = asked = self._loop.time()
         page = await self._broker.list(after=sweep.after, until=sweep.until)
@@ -71,9 +78,41 @@ class ListReader:
             await self._give_up(sweep, page)
         else:
             await self._absorb(sweep, page)
+            if aimed is not None:
+                self._aim_again(aimed, page)
         if self._asked == asked:
             self._asked = -math.inf
         return page
+
+    @property
+    def answers_for_many(self) -> bool:
+        """Whether one page tells of most of those whom somebody waits for."""
+        return self.exists and (self.pages <= LONG or self._reach >= GOOD_REACH)
+
+    def _aim(self) -> Sweep | None:
+        """Beside a long sweep, a page for those whom somebody waits for: who come together are neighbours on the list.
+
+        When such a page does not reach them, the next is tried after a while.
+        """
+        if self.pages > LONG and self._aimed < AIMED_IN_A_ROW and self._loop.time() >= self._aims_again:
+            aimed = Sweep.at(self._dues.waited_for)
+            if aimed.until is not None:
+                self._aimed += 1
+                return aimed
+        self._aimed = 0
+        return None
+
+    def _aim_again(self, aimed: Sweep, page: Listing) -> None:
+        """Whom the page did not reach is still waited for; if it shows nobody of them, they are asked by their ids."""
+        shown = aimed.missing.keys() & {order.order_id for order in page.orders}
+        self._reach = len(shown) / len(aimed.missing)
+        if self._reach < GOOD_REACH:
+            self._aims_again = self._loop.time() + AIMS_AGAIN
+        for order_id in aimed.missing.keys() - shown:
+            for case in self._index.of(order_id):
+                case.is_stray = case.is_stray or not shown
+                self._dues.mark(case)
+                self._dues.want_again(case, order_id)
 
     async def _give_up(self, sweep: Sweep, page: Unanswered) -> None:
         if self._sweep is sweep:
@@ -82,7 +121,7 @@ class ListReader:
         for number, order_id in enumerate([*sweep.missing], start=1):
             for case in self._index.of(order_id):
                 case.unanswered(page)
-            if number % (BREATH * BREATH) == 0:
+            if number % (20 * BREATH) == 0:
                 await asyncio.sleep(0)
 
     async def _absorb(self, sweep: Sweep, page: Listing) -> None:
@@ -106,6 +145,8 @@ class ListReader:
             if news >= BREATH:
                 news = 0
                 await asyncio.sleep(0)
+        if news < len(shown) - len(again):  # there was a turn in between: the judgement has one of its own
+            await asyncio.sleep(0)
         self._often.debug("page: {} orders, {} as before", lambda: len(page.orders), lambda: _told(again, as_of))
         self._take(sweep, page, shown)
 

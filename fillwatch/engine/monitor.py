@@ -110,6 +110,7 @@ async def _audit(case: Case, desk: Desk) -> None:
             desk.outcomes.amend(case)
             if case.told is not None and is_complete(case.told):
                 desk.outcomes.found_out(case)
+                desk.reader.dues.forget(case)
                 return
             wanted = Wants.TAPE if desk.reader.tape.exists else Wants.LOOK
         wants.arm(Wait(until=loop.time() + audit_interval(case.audits or 0), wants=wanted))

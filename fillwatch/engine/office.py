@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fillwatch.brokers.base import Broker
 from fillwatch.core.booking import record_chain
@@ -20,7 +21,6 @@ from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case, Wishes
 from fillwatch.engine.common import Common
 from fillwatch.engine.consistency import Hook
-from fillwatch.engine.diary import Diary
 from fillwatch.engine.final_check import FinalVerificationHandler
 from fillwatch.engine.holdings import Holdings
 from fillwatch.engine.limiter import RateLimiter
@@ -29,14 +29,17 @@ from fillwatch.engine.origin import FRESH, Origin, wished
 from fillwatch.engine.outcomes import Outcomes
 from fillwatch.engine.reader import Reader
 from fillwatch.engine.recovery import ErrorRecoveryManager
-from fillwatch.engine.resuming import LeftOpen
 from fillwatch.engine.snapshot import EngineSnapshot
 from fillwatch.engine.telling import log_change, picture
 from fillwatch.engine.trading import TradingDoor
 from fillwatch.engine.watch import OrderWatch
 from fillwatch.engine.wire import Wire
-from fillwatch.journal import Journal
 from fillwatch.logs import plain_logger
+
+if TYPE_CHECKING:
+    from fillwatch.engine.diary import Diary
+    from fillwatch.engine.resuming import LeftOpen
+    from fillwatch.journal import Journal
 
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
@@ -58,7 +61,7 @@ class Office:
         wall: Callable[[], datetime],
     ) -> None:
         self.config = config
-        self.diary = None if journal is None else Diary(journal, wall)
+        self.diary = None if journal is None else _diary(journal, wall)
         self._broker = broker
         self._group = group
         self._loop = asyncio.get_running_loop()
@@ -245,3 +248,9 @@ class Office:
             self._reader.feed.watch_losses(case, change)
         if not case.is_live:
             self.outcomes.amend(case)
+
+
+def _diary(journal: Journal, wall: Callable[[], datetime]) -> Diary:
+    from fillwatch.engine.diary import Diary  # late: most engines keep no journal, and its facts load a codec
+
+    return Diary(journal, wall)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from fillwatch.core.config import FillDetectionConfig
 from fillwatch.core.course import Finish
 from fillwatch.core.results import Amendment, ConsistencyResult, FillOutcome, FillResult
 from fillwatch.engine.case import Case
 from fillwatch.engine.channel import Channel
-from fillwatch.engine.diary import Diary
 from fillwatch.engine.report import amendment, fill_result, is_complete
 from fillwatch.engine.telling import log_result
+
+if TYPE_CHECKING:
+    from fillwatch.engine.diary import Diary
 
 #: Amendments kept for listeners that come later, and ended orders that late facts may still amend.
 AMENDMENTS_KEPT, ENDED_KEPT = 1_000, 2_000

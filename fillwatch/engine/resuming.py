@@ -42,8 +42,14 @@ async def left_open(journal: Journal) -> tuple[LeftOpen, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def may_be_canceled(entries: Iterable[Entry]) -> bool:
-    """Whether one of these facts of an order tells of a cancel of ours that may have worked."""
+async def may_be_canceled(journal: Journal, order_id: str) -> bool:
+    """Whether the journal tells of a cancel of this order, by us, that may have worked. Raises `JournalError` when it
+    cannot be read.
+    """
+    return _may_be_canceled(await journal.read(order_id=order_id, kinds=(FactKind.WATCH, FactKind.CANCELING)))
+
+
+def _may_be_canceled(entries: Iterable[Entry]) -> bool:
     sent: dict[str, str | None] = {}
     worked = False
     for entry in entries:
@@ -72,7 +78,7 @@ def _left_open(entry: Entry, later: list[Entry]) -> LeftOpen | None:
         begun = fact.read(WatchBegun)
         origin = Origin(
             began=begun.began,
-            cancel_sent=may_be_canceled([entry, *later]),
+            cancel_sent=_may_be_canceled([entry, *later]),
             told=begun.told,
         )
         if begun.told is not None:

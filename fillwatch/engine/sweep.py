@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Listing
+from fillwatch.core.belief import OrderBelief
 from fillwatch.core.schedule import goes_on
 from fillwatch.engine.case import Case
 
 #: `submitted_at` may precede what we know of it; the list is asked from this long before the oldest order on.
 MARGIN = timedelta(seconds=60)
+#: The list ends before `until`.
+INSTANT = timedelta(microseconds=1)
 
 
 class Sweep:
@@ -31,12 +34,21 @@ class Sweep:
     def over(cls, cases: Iterable[Case]) -> Sweep:
         """A sweep that is to meet these cases; bounded by the oldest of them if all are known."""
         beliefs = [case.chain.current for case in cases]
-        times = [
-            None if belief.best is None else belief.best.submitted_at or belief.best.created_at for belief in beliefs
-        ]
+        times = [submitted(belief) for belief in beliefs]
         known = [moment for moment in times if moment is not None]
         after = min(known) - MARGIN if known and len(known) == len(times) else None
         return cls([belief.order_id for belief in beliefs], after)
+
+    @classmethod
+    def at(cls, cases: Iterable[Case]) -> Sweep:
+        """A page that begins at the newest of these cases, as far as it is known when they were submitted."""
+        times = {case.chain.current.order_id: submitted(case.chain.current) for case in cases}
+        known = {order_id: moment for order_id, moment in times.items() if moment is not None}
+        sweep = cls(known, min(known.values(), default=None))
+        if sweep.after is not None:
+            sweep.after -= MARGIN
+            sweep.until = max(known.values()) + INSTANT
+        return sweep
 
     def take(self, page: Listing) -> bool:
         """Count a page; whether the next one is worth its request."""
@@ -52,3 +64,8 @@ class Sweep:
             return False
         self.until = page.until
         return goes_on(missing=len(self.missing), barren=self._barren)
+
+
+def submitted(belief: OrderBelief) -> datetime | None:
+    """Where the list shows the order."""
+    return None if belief.best is None else belief.best.submitted_at or belief.best.created_at

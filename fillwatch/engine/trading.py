@@ -25,12 +25,11 @@ from fillwatch.core.orders import Number, OrderRequest
 from fillwatch.core.positions import PositionBook, PositionsView
 from fillwatch.engine.limiter import Priority
 from fillwatch.engine.origin import Origin
-from fillwatch.engine.resuming import may_be_canceled
 from fillwatch.engine.wire import Wire
-from fillwatch.journal import FactKind, Journal
 
 if TYPE_CHECKING:
     from fillwatch.engine.watch import OrderWatch
+    from fillwatch.journal import Journal
 
 
 class Watching(Protocol):
@@ -104,7 +103,9 @@ class TradingDoor:
         """
         if self._journal is None:
             return False
-        return may_be_canceled(await self._journal.read(order_id=order_id, kinds=(FactKind.WATCH, FactKind.CANCELING)))
+        from fillwatch.engine.resuming import may_be_canceled  # late: most engines keep no journal
+
+        return await may_be_canceled(self._journal, order_id)
 
     async def submit(
         self, request: OrderRequest, *, protects: bool, on_sent: Callable[[float], None] | None = None

@@ -17,7 +17,8 @@ YIELD_AFTER = 3
 
 class Priority(IntEnum):
     """Who goes first: a higher class (a smaller number), but while one waits in numbers every fourth turn is for the
-    next below it: a hundred cancels must not blind us to fills, and one look makes dozens of cancels needless.
+    next below it: a hundred cancels must not blind us to fills, and one look makes dozens of cancels needless. (While
+    hundreds share their looks it is every eighth: see `Crowd`.)
 
     `CANCEL` is for cancels and protective exits, the requests that take money out of the market.
     """

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import TypeVar
 
 from fillwatch.core.evidence import Evidence, Look
 from fillwatch.core.results import ConsistencyResult, FillResult, Transition
 from fillwatch.engine.channel import Channel
 from fillwatch.engine.promise import Promise
 from fillwatch.engine.question import Question
+
+T = TypeVar("T")
 
 
 class Waiting:
@@ -21,6 +24,7 @@ class Waiting:
     __slots__ = (
         "_changes",
         "_consistency",
+        "_error",
         "_had_news",
         "_heard",
         "_loop",
@@ -40,32 +44,36 @@ class Waiting:
         self._changes: Channel[Transition] | None = None
         self._result: Promise[FillResult] | None = None
         self._consistency: Promise[ConsistencyResult] | None = None
+        #: Why nothing will come any more.
+        self._error: BaseException | None = None
 
     @property
     def changes(self) -> Channel[Transition]:
         """Transitions, for those who iterate over the watch."""
         if self._changes is None:
             self._changes = Channel()
+            if self._error is not None:
+                self._changes.close()
         return self._changes
 
     @property
     def result(self) -> Promise[FillResult]:
         """What the watch is awaited for."""
         if self._result is None:
-            self._result = Promise(self._loop)
+            self._result = self._promise()
         return self._result
 
     @property
     def consistency(self) -> Promise[ConsistencyResult]:
         """How the broker's position compares, once that is known."""
         if self._consistency is None:
-            self._consistency = Promise(self._loop)
+            self._consistency = self._promise()
         return self._consistency
 
     @property
     def is_live(self) -> bool:
         """Whether the result is still to come."""
-        return self._result is None or not self._result.done()
+        return self._error is None if self._result is None else not self._result.done()
 
     def wake(self) -> None:
         """Let the order's task look at its course again."""
@@ -106,13 +114,21 @@ class Waiting:
 
     def end(self, error: BaseException) -> None:
         """Fail whatever has not come yet; an error that nobody waits for is not reported as forgotten."""
-        for promise in (self.result, self.consistency):
-            if not promise.done():
+        self._error = self._error or error
+        for promise in (self._result, self._consistency):
+            if promise is not None and not promise.done():
                 promise.set_exception(error)
         if self._heard is not None and not self._heard.done():
             self._heard.set_exception(error)
             self._heard.exception()
-        self.changes.close()
+        if self._changes is not None:
+            self._changes.close()
+
+    def _promise(self) -> Promise[T]:
+        promise: Promise[T] = Promise(self._loop)
+        if self._error is not None:
+            promise.set_exception(self._error)
+        return promise
 
     def _let_hear(self, evidence: Evidence) -> None:
         """Something was learnt, or a look went unanswered: tell whoever waits for that."""

@@ -54,8 +54,8 @@ def _utc() -> datetime:
 
 
 class SmartOrderExecutor:
-    """Makes trades through an engine that has been entered; a trade goes on when its caller gives up, and ends with
-    the engine at the latest.
+    """Makes trades through an engine that has been entered; a trade goes on when its caller gives up, and its exits are
+    watched for as long as they stand (see `amendments`), with the engine's end at the latest.
 
     `journal` keeps every fact that must survive: by default the engine's, and if it has none, memory (nothing
     survives). `wall` gives aware UTC time and `new_id` the id of an intent that came without one.

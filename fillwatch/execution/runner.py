@@ -39,6 +39,7 @@ from fillwatch.execution.ledger import TradeLedger
 from fillwatch.execution.news import News
 from fillwatch.execution.protection import Protection
 from fillwatch.execution.sending import Sender
+from fillwatch.journal import JournalError
 from fillwatch.logs import plain_logger
 
 
@@ -178,7 +179,7 @@ class Runner:
             step.order_id,
             intent_id=self.trade.intent.intent_id,
             timeout_seconds=self._sender.left(order),
-            cancel_sent=self._resumed and await self._door.cancel_sent(step.order_id),
+            cancel_sent=self._resumed and await self._may_be_canceled(step.order_id),
             expected_price=self.trade.intent.signal_price if order.part is Part.ENTRY else None,
         )
         result = await watch
@@ -186,6 +187,14 @@ class Runner:
         if not self.trade.order(step.name).is_over:
             reason = result.reason or "its end is not known"
             await self.ledger.learn(Doubtful(at=self.ledger.wall(), name=step.name, reason=reason, placed=True))
+
+    async def _may_be_canceled(self, order_id: str) -> bool:
+        """Whether an earlier process may have cancelled it; if that cannot be read, its end says less, and no worse."""
+        try:
+            return await self._door.cancel_sent(order_id)
+        except JournalError as error:
+            self.ledger.log.error("the journal cannot be read: {}", error)
+            return False
 
     async def _guard(self, step: Guard) -> None:
         self._floor.end(self.trade.intent)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.placing import There, placing
-from fillwatch.core.trade_facts import NotPlaced, Part, Placed, Sending
-from fillwatch.core.trade_order import TradeOrder
+from fillwatch.core.trade_facts import Looked, NotPlaced, Part, Placed, Sending
+from fillwatch.core.trade_order import ZERO, TradeOrder
 from fillwatch.core.trade_steps import Place
 from fillwatch.engine.trading import TradingDoor
 from fillwatch.execution.ledger import TradeLedger
@@ -66,9 +67,16 @@ class Sender:
         )
         if isinstance(came, There):
             await self._ledger.learn(Placed(at=self._ledger.wall(), name=step.name, order_id=came.order.order_id))
+            if order.part is Part.EXITS and came.order.legs:
+                await self._ledger.learn(self._answered_with(step.name, came.order))
         else:
             fact = NotPlaced(at=self._ledger.wall(), name=step.name, reason=came.reason, arrived=came.arrived)
             await self._ledger.learn(fact)
+
+    def _answered_with(self, name: str, order: OrderSnapshot) -> Looked:
+        """The answer to an OCO names its stop (facts §3c), which else has to be found among all orders."""
+        ids = (order.order_id, *(leg.order_id for leg in order.legs))
+        return Looked(at=self._ledger.wall(), name=name, order_ids=ids, filled=ZERO, over=False, working=False)
 
     def left(self, order: TradeOrder) -> float:
         """Seconds that an order has left: by the loop's clock if this process sent it, else by the wall clock."""

@@ -1,4 +1,11 @@
-"""REMEMBERS: facts that must survive, in order; in memory, or in an SQLite file."""
+"""REMEMBERS: facts that must survive, in order; in memory, or in an SQLite file, which is loaded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fillwatch.journal.base import KIND_RULES, Entry, Fact, FactKind, Journal, KindRule
 from fillwatch.journal.errors import (
@@ -10,8 +17,10 @@ from fillwatch.journal.errors import (
     JournalUnwritable,
 )
 from fillwatch.journal.memory import MemoryJournal
-from fillwatch.journal.reader import JournalReader
-from fillwatch.journal.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from fillwatch.journal.reader import JournalReader
+    from fillwatch.journal.sqlite import SqliteJournal
 
 __all__ = [
     "KIND_RULES",
@@ -30,3 +39,14 @@ __all__ = [
     "MemoryJournal",
     "SqliteJournal",
 ]
+
+#: Every engine knows of facts; few programs open a file of them.
+_LATE: Mapping[str, str] = MappingProxyType(
+    {"JournalReader": "fillwatch.journal.reader", "SqliteJournal": "fillwatch.journal.sqlite"}
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

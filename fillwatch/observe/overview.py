@@ -118,6 +118,7 @@ _STATES: Sequence[tuple[Callable[[Trade], bool], str]] = (
     (lambda trade: not trade.entry.filled, "ended without a fill"),
     (lambda trade: bool(trade.those(Part.CLOSE)) and trade.is_protected, "closed again"),
     (lambda trade: bool(trade.those(Part.CLOSE)), "being closed"),
+    (lambda trade: trade.is_protected and not trade.held, "exited"),
     (lambda trade: trade.is_protected, "protected"),
 )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fillwatch.brokers.alpaca import decode, fields, ledger, normal_symbol
+from fillwatch.brokers.alpaca import decode, fields, ledger, normal_symbol, tape, tape
 from fillwatch.brokers.alpaca.fields import Unreadable
 from fillwatch.core.orders import ExecutionKind, OrderStatus, Side
 from tests.alpaca.wire import ORDER, OTHER, row
@@ -125,7 +125,7 @@ def test_wrong_bytes_inside_a_row_cost_at_most_the_page(broken: bytes) -> None:
     """Wrong UTF-8, absurd nesting and cut JSON are unreadable, whatever the decoder makes of them."""
     good = encoded(row())
     for body in (b"[" + good + b"," + broken + b"]", good[:-1] + b',"x":' + broken + b"}", broken):
-        for read in (decode.orders, decode.order, decode.executions, ledger.positions, ledger.account, ledger.clock):
+        for read in (decode.orders, decode.order, tape.executions, ledger.positions, ledger.account, ledger.clock):
             try:
                 read(body)
             except Unreadable:
@@ -135,7 +135,7 @@ def test_wrong_bytes_inside_a_row_cost_at_most_the_page(broken: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b"{}", b'"x"', b"null", b'[{"id":"', b"\xff\xfe"])
 def test_what_is_no_list_is_unreadable(body: bytes) -> None:
     """The page as a whole makes no sense."""
-    for read in (decode.orders, decode.executions, ledger.positions):
+    for read in (decode.orders, tape.executions, ledger.positions):
         with pytest.raises(Unreadable):
             read(body)
 
@@ -145,7 +145,7 @@ def test_what_is_no_list_is_unreadable(body: bytes) -> None:
 )
 def test_no_bytes_raise_anything_but_unreadable(body: bytes) -> None:
     """The decoder is total over bytes."""
-    for read in (decode.order, decode.orders, decode.executions, ledger.positions, ledger.account, ledger.clock):
+    for read in (decode.order, decode.orders, tape.executions, ledger.positions, ledger.account, ledger.clock):
         try:
             read(body)
         except Unreadable:
@@ -201,7 +201,7 @@ def fill(**changes: object) -> dict[str, object]:
 )
 def test_one_execution(changes: dict[str, object], field: str, expected: object) -> None:
     """What each field of a row of the tape becomes."""
-    rows, _ = decode.executions(encoded([fill(**changes)]))
+    rows, _ = tape.executions(encoded([fill(**changes)]))
     assert getattr(rows.values[0], field) == expected
 
 
@@ -222,20 +222,20 @@ def test_one_execution(changes: dict[str, object], field: str, expected: object)
 )
 def test_a_strange_execution_is_counted_and_the_page_token_is_still_had(changes: dict[str, object]) -> None:
     """The tape goes on after a row that makes no sense."""
-    rows, last = decode.executions(encoded([fill(), fill(**changes), fill(id="20220202135509982::z")]))
+    rows, last = tape.executions(encoded([fill(), fill(**changes), fill(id="20220202135509982::z")]))
     assert [execution.execution_id for execution in rows.values] == [OTHER, "z"]
     assert (rows.count, rows.unreadable, last) == (3, 1, "20220202135509982::z")
 
 
 def test_the_page_token_is_the_last_rows_even_if_that_row_is_strange() -> None:
     """Going on after an earlier row would read the strange one for ever."""
-    rows, last = decode.executions(encoded([fill(), fill(id="20220202135509982::z", qty="many")]))
+    rows, last = tape.executions(encoded([fill(), fill(id="20220202135509982::z", qty="many")]))
     assert (len(rows.values), last) == (1, "20220202135509982::z")
 
 
 def test_other_activities_on_the_tape_are_passed_over() -> None:
     """A dividend is no execution, and nothing strange either; as the last row it is still the cursor."""
-    rows, last = decode.executions(encoded([fill(), {"activity_type": "DIV", "id": "2022::d", "net_amount": "1"}]))
+    rows, last = tape.executions(encoded([fill(), {"activity_type": "DIV", "id": "2022::d", "net_amount": "1"}]))
     assert (len(rows.values), rows.count, rows.unreadable, last) == (1, 2, 0, "2022::d")
 
 

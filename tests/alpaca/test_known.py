@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
+
 import msgspec
 import pytest
 
 from fillwatch.brokers.alpaca import decode
-from fillwatch.brokers.alpaca.known import KnownRows
+from fillwatch.brokers.alpaca.known import SAMPLE, KnownRows
 from fillwatch.core.orders import OrderStatus
+from fillwatch.testing import virtual
 
 ID = "61e69015-8549-4bfd-b9c3-01e75843f47d"
 ROW: dict[str, object] = {
@@ -97,3 +101,46 @@ def test_what_was_not_asked_for_lately_is_forgotten() -> None:
         assert known.get(b"used") is value
         assert len(known) <= 20
     assert known.get(b"0") is None
+
+
+@virtual
+async def test_a_page_of_new_rows_is_read_in_turns_with_everybody_else() -> None:
+    """And comes to the same; a page that is known is read at once."""
+    rows = [ROW | {"id": str(uuid.UUID(int=number))} for number in range(500)]
+    body, known, turns = page(*rows, ROW | {"id": "x"}), KnownRows(), 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    assert await decode.orders_in_turns(body, known) == decode.orders(body)
+    assert turns >= 500 // decode.TURN
+    turns = 0
+    assert await decode.orders_in_turns(body, known) == decode.orders(body)
+    assert turns == 0
+    counting.cancel()
+    await asyncio.wait({counting})
+
+
+def test_of_rows_that_never_come_again_in_time_few_are_kept_until_one_does() -> None:
+    """A list longer than what is kept: each sweep would renew all of it for nothing."""
+    known = KnownRows(rows=160)
+    value = decode.orders(page(ROW)).values[0]
+
+    def sweep(rows: int, times: int) -> int:
+        found = 0
+        for number in [*range(rows)] * times:
+            row = b"%d" % number
+            if known.get(row) is None:
+                known.keep(row, value)
+            else:
+                found += 1
+        return found
+
+    assert sweep(2_000, 3) == 0
+    assert len(known) <= 2 * 160 / SAMPLE + 2
+    assert sweep(100, 10) >= 6 * 100
+    assert sweep(100, 1) == 100

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fillwatch.core.chain import OrderChain
 from fillwatch.core.config import AtTimeout, PartialFills
@@ -362,3 +364,53 @@ def test_an_end_that_was_taken_back_is_waited_for_anew() -> None:
     course.note(121)
     course.note(140)
     assert course.next_step(terms(), 141, has_tape=True) == Wait(until=151, wants=Wants.TAPE)
+
+
+# --- asleep -----------------------------------------------------------------------------------------------------------
+
+_PIECES = st.sampled_from(
+    [
+        *[(S.NEW, 0, None), (S.ACCEPTED, 0, None), (S.PARTIALLY_FILLED, 2, None), (S.PARTIALLY_FILLED, 5, None)],
+        *[(S.PENDING_CANCEL, 5, None), (S.FILLED, 10, None), (S.CANCELED, 5, None), (S.REPLACED, 2, "b")],
+        *[(S.REJECTED, 0, None), (S.NEW, 0, None)],
+    ]
+)
+
+
+@given(
+    pieces=st.lists(st.tuples(_PIECES, st.sampled_from("aaab"), st.floats(0.0, 0.8)), min_size=1, max_size=12),
+    policy=st.sampled_from(PartialFills),
+)
+def test_who_sleeps_on_would_have_gone_on_waiting(
+    pieces: list[tuple[tuple[OrderStatus, int, str | None], str, float]], policy: PartialFills
+) -> None:
+    """The cheap test never says so of news from which a step, or an earlier end of the wait, follows."""
+    course, wanted, now = Course(OrderChain("a")), terms(partial_fills=policy), 100.0
+    step, asleep_until = course.next_step(wanted, now, has_tape=True), -math.inf
+    patience = PATIENCE if policy is PartialFills.CANCEL_REMAINDER else math.inf
+    for (status, filled, to), ident, passed in pieces:
+        now += passed
+        before = course.chain.filled_quantity
+        course.chain.absorb(seen(status, str(filled), at=now, ident=ident, to=to))
+        if course.chain.filled_quantity != before:
+            course.last_execution = now
+        course.note(now)
+        sleeps_on = course.goes_on(now, asleep_until=asleep_until, patience=patience)
+        step = course.next_step(wanted, now, has_tape=True)
+        if sleeps_on:
+            assert isinstance(step, Wait)
+            assert (step.until >= asleep_until, step.wants) == (True, None)
+        elif isinstance(step, Wait):
+            asleep_until = min(step.until, asleep_until) if asleep_until > now else step.until
+        else:
+            return
+
+
+def test_news_of_an_order_that_is_alive_need_not_wake_its_task() -> None:
+    """Which is the point of it."""
+    course = course_of(NEW, FOUR)
+    assert course.goes_on(110.0, asleep_until=DEADLINE, patience=math.inf)
+    assert course.goes_on(110.0, asleep_until=111.0, patience=PATIENCE)
+    assert not course.goes_on(110.0, asleep_until=DEADLINE, patience=PATIENCE)
+    assert not course.goes_on(110.0, asleep_until=110.0, patience=math.inf)
+    assert not course_of(NEW, seen(S.CANCELED, at=111)).goes_on(111.0, asleep_until=DEADLINE, patience=math.inf)

@@ -11,7 +11,7 @@ import pytest
 
 from fillwatch.core.evidence import Executed, Missing, Route, Seen
 from fillwatch.core.orders import Execution, OrderSnapshot, OrderStatus
-from fillwatch.core.quick import quick
+from fillwatch.core.quick import maker, quick
 from fillwatch.core.results import Transition
 
 QUICK = (Seen, Executed, Missing, OrderSnapshot, Execution, Transition)
@@ -56,8 +56,20 @@ def test_it_is_equal_hashed_replaced_copied_and_pickled_like_any_dataclass() -> 
 def test_every_field_of_a_value_arrives_in_its_own_place(kind: type) -> None:
     """Each is given a value of its own, and has it."""
     given = {each.name: object() for each in fields(kind)}
-    made = kind(**given)
-    assert {name: getattr(made, name) for name in given} == given
+    for make in (kind, maker(kind)):
+        made = make(**given)
+        assert type(made) is kind
+        assert {name: getattr(made, name) for name in given} == given
+
+
+def test_what_a_maker_makes_is_as_frozen_and_has_the_same_defaults() -> None:
+    """A function instead of the class, and the same value."""
+    point = maker(Point)(x=1)
+    assert point == Point(x=1)
+    with pytest.raises(FrozenInstanceError):
+        point.x = 2  # type: ignore[misc]
+    with pytest.raises(KeyError):
+        maker(dict)
 
 
 def test_what_cannot_be_made_quickly_is_refused() -> None:

@@ -162,7 +162,9 @@ HIDING = replace(LONG, tape_due=True)
         pytest.param(replace(LONG, exposed=0, audit_due=True), TAPE, id="the tape audits a feed"),
         pytest.param(replace(LONG, exposed=0, audit_due=True, ends=True), ENDS, id="or a page of ended orders"),
         pytest.param(replace(LONG, audit_due=True, ends=True, urgent=True, due=1), TAPE, id="not before who waits"),
-        pytest.param(replace(LONG, exposed=0, due=1, sweeping=True), PAGE, id="no look by id between pages of a sweep"),
+        pytest.param(
+            replace(LONG, exposed=0, due=1, sweeping=True, last=PAGE), PAGE, id="no look by id within a sweep"
+        ),
         pytest.param(replace(IDLE, due=9, beat=False), NOTHING, id="what is due waits for the beat"),
         pytest.param(replace(IDLE, strays=1, beat=False), NOTHING, id="strays as well"),
         pytest.param(replace(IDLE, due=9, beat=False, urgent=True), PAGE, id="who waits for a look does not"),

@@ -175,6 +175,10 @@ def test_the_next_step(facts: tuple[TradeFact, ...], step: str) -> None:
 
 STANDING: tuple[TradeFact, ...] = (*FILLED, sending("x1"), placed("x1"), looked("x1"), TOLD)
 CANCELLED = (leg("id-x1", 0, _O.CANCELED), leg("stop-x1", 0, _O.CANCELED))
+ALONE: tuple[TradeFact, ...] = (
+    *(*FILLED, sending("x1"), placed("x1")),
+    replace(looked("x1", working=False), order_ids=("id-x1",)),
+)
 FAULT = Faulty(at=AT, name="x1", reason="the stop is rejected, the target alone stands")
 
 
@@ -195,6 +199,10 @@ FAULT = Faulty(at=AT, name="x1", reason="the stop is rejected, the target alone 
         ({"on_lost_exits": "report"}, (*STANDING, *CANCELLED, counted("x1")), "finish"),
         ({}, (*STANDING, FAULT), "withdraw x1"),
         ({"on_lost_exits": "report"}, (*STANDING, FAULT), "guard x1"),
+        # The target alone was seen: while its stop is not found, that may be executing.
+        ({}, (*ALONE, leg("id-x1", 0, _O.CANCELED)), "verify x1"),
+        ({}, (*ALONE, leg("id-x1", 0, _O.REJECTED)), "place x2 100"),
+        ({}, (*ALONE, leg("id-x1", 100, _O.FILLED)), "finish"),
         # Exits that are ended as soon as they stand twice running will be so again: then the position is closed.
         (
             {},

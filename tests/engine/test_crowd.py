@@ -23,12 +23,12 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def hand_in(scene: Live, count: int) -> list[asyncio.Future[FillResult]]:
-    """So many orders that never fill, a millisecond apart."""
+async def hand_in(scene: Live, count: int, *, apart: float = 0.001) -> list[asyncio.Future[FillResult]]:
+    """So many orders that never fill, a millisecond apart. The simulator's list shuffles those of half a second."""
     asking: list[asyncio.Future[FillResult]] = []
     for _ in range(count):
         asking.append(asyncio.ensure_future(scene.follower.watch(scene.world.place(fate=Fate.NEVER))))
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(apart)
     return asking
 
 
@@ -137,6 +137,23 @@ def test_while_some_stand_in_line_looks_have_every_eighth_turn_and_else_every_fo
     share = sum(kind == "cancel" for kind in kinds) / len(kinds)
     most = 3 if count < 100 else IN_A_ROW
     assert share == pytest.approx(most / (most + 1), abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("apart", "page_size"), [(0.02, 100), (0.0, 250)], ids=["as they were submitted", "in no order of the list"]
+)
+def test_in_a_crowd_whose_list_is_long_all_ends_are_proven(apart: float, page_size: int) -> None:
+    """A sweep takes too many pages: there are pages for those who wait, or if these do not reach them more looks."""
+
+    async def run() -> None:
+        async with live(config=FillDetectionConfig(timeout_seconds=30.0), page_size=page_size) as scene:
+            results = await asyncio.gather(*await hand_in(scene, 900, apart=apart))
+            assert {result.outcome for result in results} == {FillOutcome.TIMED_OUT}
+            lasted = now() - scene.world.start - 30.0
+            assert lasted < 1.25 * 900 / 160 * 60 + 60.0 * (not apart)
+        assert scene.violations() == []
+
+    run_virtual(run)
 
 
 def _furthest_moved(ids: Sequence[str], served: Sequence[str]) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
 
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome
 from fillwatch.brokers.base import Listing
+from fillwatch.brokers.push import Connected, Event
 from fillwatch.core.errors import BrokerError, PermanentError, TransientError
 from fillwatch.core.evidence import Route, Unanswered
+from fillwatch.engine.audits import FEED_AUDIT
 from fillwatch.engine.ends import IN_VAIN, SET_ASIDE
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.simulator.plans import Act, Step
@@ -36,13 +39,21 @@ def end(world: World, order_id: str, act: Act) -> None:
 class Noted(SimulatedBroker):
     """Notes when its ended orders were asked for."""
 
-    def __init__(self, world: World, *, page_size: int = 10) -> None:
-        super().__init__(world, page_size=page_size)
+    def __init__(self, world: World, *, page_size: int = 10, stream: bool = False) -> None:
+        super().__init__(world, page_size=page_size, stream=stream)
         self.asked: list[float] = []
 
     async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
         self.asked.append(now())
         return await super().ended(after=after, until=until)
+
+
+class Untold(Noted):
+    """Its feed stands and tells nothing."""
+
+    async def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        yield (Connected(as_of=now()),)
+        await asyncio.sleep(math.inf)
 
 
 class Unfiltered(Noted):
@@ -97,11 +108,40 @@ async def test_other_ends_among_many_orders_are_told_before_a_sweep_comes_round(
 
 
 @virtual
-async def test_one_page_of_the_whole_list_needs_no_list_of_ends() -> None:
-    broker = Noted(World(1, clock=now), page_size=500)
+async def test_fills_are_told_while_the_list_is_read_for_the_first_time() -> None:
+    """So many orders take pages, although no sweep has shown that yet: the tape has turns from the first page on."""
+    broker = Noted(World(1, clock=now))
     async with FillDetectionEngine(broker, QUIET) as engine:
-        await watched(broker, engine)
-    assert broker.asked == []
+        watches = [engine.watch(broker.world.place(fate=Fate.NEVER), at_timeout="leave") for _ in range(300)]
+        await asyncio.sleep(3.0)
+        ended = now()
+        end(broker.world, watches[0].order_id, Act.FILL)
+        assert (await watches[0]).filled
+        assert now() - ended <= 1.5
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_page_of_the_whole_list_needs_no_list_of_ends(stream: bool) -> None:
+    async def run() -> None:
+        broker = Noted(World(1, clock=now), page_size=500, stream=stream)
+        async with FillDetectionEngine(broker, QUIET) as engine:
+            await watched(broker, engine)
+        assert broker.asked == []
+
+    run_virtual(run)
+
+
+@virtual
+async def test_a_feed_among_many_orders_is_audited_by_ended_orders_too() -> None:
+    """A sweep is rare beside a healthy feed; a cancel that it did not tell is known before."""
+    broker = Untold(World(1, clock=now), stream=True)
+    async with FillDetectionEngine(broker, QUIET) as engine:
+        ids = await watched(broker, engine, 300)
+        watch = engine.watch(ids[250], at_timeout="leave")
+        ended = now()
+        end(broker.world, ids[250], Act.CANCEL)
+        assert (await watch).outcome is FillOutcome.CANCELED
+        assert now() - ended <= 2 * FEED_AUDIT + 1.0
 
 
 @pytest.mark.parametrize("kind", [Unfiltered, Refusing])

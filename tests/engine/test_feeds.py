@@ -14,6 +14,7 @@ from fillwatch import FillDetectionConfig, FillDetectionEngine, FillResult
 from fillwatch.brokers.push import Connected, Disconnected, Event
 from fillwatch.core.evidence import Route
 from fillwatch.core.loss import LONGEST_AUDIT, LossMeter
+from fillwatch.engine.feeds import STEADY
 from fillwatch.simulator import Fate, Faults, Op, SimulatedBroker, World
 from fillwatch.simulator.plans import Act, Step
 from fillwatch.simulator.stream_faults import StreamFaults
@@ -151,6 +152,51 @@ async def test_a_feed_is_not_trusted_before_each_order_was_read_since_it_stands(
         fill_at(world, ids[0], world.start + LateFeed.UP_AT - 0.01)
         assert (await watches[0]).filled
         assert now() <= world.start + LateFeed.UP_AT + 0.5
+
+
+@virtual
+async def test_orders_of_a_long_list_are_all_read_once_the_feed_stands() -> None:
+    """A gap is repaired at once, however long the list, and polling ends with that."""
+    world = World(4, clock=asyncio.get_running_loop().time)
+    async with FillDetectionEngine(LateFeed(world, stream=True, page_size=10), QUIET) as engine:
+        for _ in range(50):
+            engine.watch(world.place(fate=Fate.NEVER))
+        await asyncio.sleep(LateFeed.UP_AT + 15.0)
+        before = len(world.ledger.arrivals)
+        await asyncio.sleep(40.0)
+        assert len(world.ledger.arrivals) - before <= 15
+
+
+class Breaking(SimulatedBroker):
+    """Its feed breaks at two minutes, and stands again at once."""
+
+    async def events(self) -> AsyncIterator[tuple[Event, ...]]:
+        yield (Connected(as_of=now()),)
+        await asyncio.sleep(120.0)
+        yield (Disconnected(reason="broken", as_of=now(), retry_in=0.1),)
+        yield (Connected(as_of=now()),)
+        await asyncio.sleep(math.inf)
+
+
+@virtual
+async def test_a_feed_that_broke_spares_no_reads_for_a_while() -> None:
+    """Whoever breaks connections loses events as well, and the first loss is to be found soon."""
+    world = World(5, clock=asyncio.get_running_loop().time)
+    async with FillDetectionEngine(Breaking(world, stream=True), QUIET) as engine:
+        for _ in range(5):
+            engine.watch(world.place(fate=Fate.NEVER))
+
+        async def lists(seconds: float) -> int:
+            before = len(world.ledger.arrivals)
+            await asyncio.sleep(seconds)
+            return sum(arrival.operation == Op.LIST for arrival in world.ledger.arrivals[before:])
+
+        await asyncio.sleep(60.0)
+        assert 1 <= await lists(50.0) <= 20
+        await asyncio.sleep(12.0)
+        assert await lists(STEADY - 10.0) >= STEADY
+        await asyncio.sleep(20.0)
+        assert await lists(50.0) <= 20
 
 
 class BrokenOff(SimulatedBroker):

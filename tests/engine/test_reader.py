@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, OrderRequest, RateLimit
-from fillwatch.core.orders import Side
+from fillwatch.brokers.base import Fills
+from fillwatch.core.orders import Execution, Side
+from fillwatch.engine.tape_feed import OVERLAP, ROWS_AGAIN, TapeFeed
 from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op, Rule, SimulatedBroker, World
+from fillwatch.simulator.plans import Act, Step
 from fillwatch.testing import run_virtual, virtual
 from tests.worlds.live import Live, live
 
 BUY = OrderRequest(symbol="AAPL", side=Side.BUY, qty=Decimal(10))
 SELL = OrderRequest(symbol="TSLA", side=Side.SELL, qty=Decimal(10))
+#: Of a market order news is likely at once, and all tokens are spent on that; of this one it is not.
+LIMITED = OrderRequest(symbol="AAPL", side=Side.BUY, qty=Decimal(10), order_type="limit", limit_price=Decimal(10))
 #: Seconds after which the limiter, which begins nearly empty, has a burst in hand.
 WARM = 60.0
 
@@ -205,3 +213,92 @@ async def test_an_order_whose_look_by_id_fails_for_good_is_seen_by_another_route
         assert result.filled
         assert asyncio.get_running_loop().time() - (scene.ledger.truth(order_id).ended_at or 0.0) <= 4.0
     assert scene.violations() == []
+
+
+def tend(scene: Live, order_id: str, act: Act, share: float = 1.0) -> None:
+    """This happens to the order now."""
+    market, step = scene.world.door.market, Step(after=0.0, act=act, share=share)
+    market.schedule(market.records[order_id], step, asyncio.get_running_loop().time(), last=False)
+    scene.world.advance()
+
+
+@virtual
+async def test_pages_keep_an_even_beat_whatever_else_is_asked() -> None:
+    """Proofs of ends, positions and first looks at new orders are paid for by what the beat leaves over."""
+    rate = RateLimit()
+    async with live(config=waiting()) as scene:
+        ids = [scene.world.place(LIMITED, Fate.NEVER) for _ in range(30)]
+        for order_id in ids:
+            scene.engine.watch(order_id, at_timeout="leave")
+        await asyncio.sleep(WARM)
+        start = asyncio.get_running_loop().time()
+        for number, order_id in enumerate(ids):
+            await asyncio.sleep(1.7)
+            tend(scene, order_id, Act.CANCEL if number % 3 == 0 else Act.FILL)
+            await asyncio.sleep(0.9)
+            scene.engine.watch(scene.world.place(LIMITED, Fate.NEVER), at_timeout="leave")
+        pages = [arrival.t for arrival in since(scene, start, Op.LIST)]
+        gaps = [after - before for before, after in pairwise(pages)]
+        assert max(gaps) <= 1.35 * 60.0 / rate.granted  # the beat, and a shorter way to the broker than the time before
+        assert len(since(scene, start, Op.FILLS, Op.POSITIONS)) >= 15
+
+
+@virtual
+async def test_the_proof_of_an_end_does_not_read_the_tape_from_the_beginning() -> None:
+    """What was read while the order was watched was told to it; only what came since is read."""
+    async with live(config=waiting()) as scene:
+        order_id = scene.world.place(BUY, Fate.NEVER)
+        watch = scene.engine.watch(order_id, at_timeout="leave")
+        scene.engine.watch(scene.world.place(BUY, Fate.NEVER), at_timeout="leave")
+        for _ in range(260):  # nearly three pages
+            await asyncio.sleep(0.25)
+            scene.world.place(SELL, Fate.INSTANT, foreign=True)
+        await asyncio.sleep(WARM)
+        start = asyncio.get_running_loop().time()
+        tend(scene, order_id, Act.CANCEL)
+        assert (await watch).outcome is FillOutcome.CANCELED
+        assert len(since(scene, start, Op.FILLS)) == 1
+
+
+@virtual
+async def test_the_tape_is_taken_back_for_an_order_that_was_handed_in_late() -> None:
+    """Its executions were read when nobody watched it, and hundreds of others since."""
+    async with live(config=waiting()) as scene:
+        late = scene.world.place(BUY, Fate.NEVER)
+        for _ in range(2):
+            scene.engine.watch(scene.world.place(BUY, Fate.NEVER), at_timeout="leave")
+        await asyncio.sleep(5.0)
+        tend(scene, late, Act.FILL, 0.4)
+        for _ in range(260):
+            await asyncio.sleep(0.25)
+            scene.world.place(SELL, Fate.INSTANT, foreign=True)
+        await asyncio.sleep(30.0)
+        watch = scene.engine.watch(late, at_timeout="leave")
+        await asyncio.sleep(5.0)
+        tend(scene, late, Act.CANCEL)
+        assert (await watch).fill_quantity == 4
+        tape = watch.belief.fullest_tape
+        assert tape is not None
+        assert tape.net == 4
+
+
+def test_a_read_for_somebodys_sake_goes_over_the_newest_rows_again() -> None:
+    """They fit in its page, so a row that came late is met for nothing; once that was done reads are short again."""
+    start = datetime(2026, 11, 23, 15, tzinfo=UTC)
+    rows = [
+        Execution(execution_id=str(n), order_id="o", qty=Decimal(1), price=Decimal(1), at=start + timedelta(minutes=n))
+        for n in range(200)
+    ]
+    feed = TapeFeed()
+    feed.reach_back(start)
+    end = Fills(executions=(), complete=True, page_token=None, as_of=0.0)
+    feed.take(replace(end, executions=tuple(rows[:100])), 1.0, feed.generation)
+    feed.take(replace(end, executions=tuple(rows[90:])), 2.0, feed.generation)
+    newest = start + timedelta(minutes=199)
+    assert feed.after == newest - OVERLAP
+    feed.read_again(3.0)
+    assert feed.after == start + timedelta(minutes=200 - ROWS_AGAIN)
+    feed.take(end, 2.5, feed.generation)  # began before it was wanted
+    assert feed.after == start + timedelta(minutes=200 - ROWS_AGAIN)
+    feed.take(end, 3.5, feed.generation)
+    assert feed.after == newest - OVERLAP

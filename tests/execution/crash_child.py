@@ -1,6 +1,7 @@
 """A bot to be killed: `python -m tests.execution.crash_child JOURNAL LIFE SYMBOL@PRICE...`.
 
-It takes up what earlier lives left open, makes one trade in each symbol meanwhile, and prints a line for each result.
+It says that it is ready, takes up what earlier lives left open, makes one trade in each symbol meanwhile, and prints a
+line for each result.
 Without symbols it only takes up what is open, and ends. Keys and address come from the environment.
 """
 
@@ -51,4 +52,5 @@ async def live(path: str, life: str, symbols: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    os.write(1, b"ready\n")
     asyncio.run(live(sys.argv[1], sys.argv[2], sys.argv[3:]))

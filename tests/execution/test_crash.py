@@ -83,7 +83,8 @@ def server(seed: int) -> Iterator[Server]:
         thread.join(20.0)
 
 
-def start(there: Server, journal: Path, life: int, symbols: list[str]) -> subprocess.Popen[str]:
+def start(there: Server, journal: Path, life: int, symbols: list[str]) -> subprocess.Popen[bytes]:
+    """A bot, once it has loaded what it needs: how long that takes says nothing about trading."""
     environment = {
         **os.environ,
         "APCA_API_KEY_ID": there.address.key,
@@ -93,7 +94,10 @@ def start(there: Server, journal: Path, life: int, symbols: list[str]) -> subpro
     prices = there.inside(lambda world: {symbol: world.price(symbol) for symbol in symbols})
     command = [sys.executable, "-m", "tests.execution.crash_child", str(journal), str(life)]
     wishes = [f"{symbol}@{price}" for symbol, price in prices.items()]
-    return subprocess.Popen([*command, *wishes], env=environment, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([*command, *wishes], env=environment, stdout=subprocess.PIPE, bufsize=0)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    return child
 
 
 def symbols_of(life: int) -> list[str]:
@@ -118,16 +122,16 @@ def test_kill_minus_nine_loses_doubles_and_bares_nothing(seed: int, tmp_path: Pa
             child = start(there, journal, life, symbols_of(life))
             try:
                 # From before its first request to after its last exits.
-                out, _ = child.communicate(timeout=draw.uniform(0.6, 2.6))
+                out, _ = child.communicate(timeout=draw.uniform(0.05, 2.2))
                 assert child.returncode == 0, "the bot ended with an error of its own"
             except subprocess.TimeoutExpired:
                 child.kill()
                 out, _ = child.communicate()
-            lines += out
+            lines += out.decode()
         last = start(there, journal, CRASHES, [])
         out, _ = last.communicate(timeout=PATIENCE)
         assert last.returncode == 0
-        told = {intent: (filled, protected) for intent, filled, protected in said(lines + out)}
+        told = {intent: (filled, protected) for intent, filled, protected in said(lines + out.decode())}
         wrong = there.inside(lambda world: compare(world, told))
     assert not wrong, "\n".join(wrong)
 

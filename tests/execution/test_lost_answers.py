@@ -17,11 +17,12 @@ from fillwatch.core.config import FillDetectionConfig, RateLimit
 from fillwatch.core.errors import TransientError
 from fillwatch.core.orders import OrderRequest
 from fillwatch.core.trade_amendment import TradeAmendment
-from fillwatch.core.trade_facts import client_id
+from fillwatch.core.trade_facts import Looked, Placed, TradeFact, client_id
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.executor import SmartOrderExecutor
+from fillwatch.execution.records import facts_of
 from fillwatch.simulator import Fate, Faults, Kind, Op, SimulatedBroker, World
 from fillwatch.simulator.faults import Rule
 from fillwatch.simulator.server import serve
@@ -170,3 +171,25 @@ def test_every_answer_is_lost_over_http() -> None:
                 return judged(world, results, SYMBOLS)
 
     assert not asyncio.run(run())
+
+
+def test_the_stop_is_known_from_the_answer_to_the_exits() -> None:
+    """Over HTTP the answer names it, so that it need not be told from the stops of other trades at the same prices."""
+
+    async def run() -> list[TradeFact]:
+        loop = asyncio.get_running_loop()
+        world = World(1, clock=loop.time, fate=Fate.MARKET, faults=Faults(absent_from_list=1.0))
+        async with serve(world) as address:
+            broker = AlpacaBroker(address.key, address.secret, base_url=address.url)
+            async with FillDetectionEngine(broker) as engine:
+                executor = SmartOrderExecutor(engine)
+                result = await executor.execute_trade("AAPL", "buy", 10, world.price("AAPL"), 2, intent_id="T")
+                assert result.success, result.reason
+                return list(facts_of(await executor.journal.read(intent_id="T")))
+
+    facts = asyncio.run(run())
+    placed, first, *_ = (fact for fact in facts if isinstance(fact, Placed | Looked) and fact.name == "x1")
+    assert isinstance(placed, Placed)
+    assert isinstance(first, Looked)
+    assert len(first.order_ids) == 2
+    assert not first.working  # nobody has looked yet

@@ -22,7 +22,7 @@ from fillwatch.testing import run_virtual
 from tests.execution.scene import Scene, scene
 
 #: Seconds of trouble, and of quiet after it in which everything has to be put right.
-TROUBLE, QUIET = 120.0, 240.0
+TROUBLE, QUIET = 90.0, 120.0
 #: Seconds by which what is said may trail the truth: an exit that has just ended has to be seen, through stale reads.
 TRAIL = 12.0
 #: A symbol that the crowds of the scenarios do not deal in.
@@ -85,7 +85,7 @@ def judged(seed: int, faults: Faults = NO_FAULTS, name: str = "", config: Execut
     return [f"seed {seed}: {line}" for line in run_virtual(run, seed=seed)]
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 5))
 @pytest.mark.parametrize("name", scenarios.names())
 def test_no_scenario_leaves_a_share_bare_unsaid(name: str, seed: int) -> None:
     assert not judged(seed, name=name)
@@ -98,6 +98,6 @@ def test_no_fate_of_any_order_leaves_a_share_bare_unsaid(fate: Fate, order: str)
     config = ExecutorConfig(max_slippage=0) if order == "c1" else None
     rule = Rule(kind=fate, orders=frozenset({client_id("T", order)}))
     wrong = []
-    for seed, weather in ((1, NO_FAULTS), (2, Faults.random(2)), (3, Faults.random(103))):
+    for seed, weather in ((1, NO_FAULTS), (2, Faults.random(2))):
         wrong += judged(seed, replace(weather, rules=(rule,)), config=config)
     assert not wrong

@@ -47,7 +47,7 @@ def told(level: str) -> Iterator[list[str]]:
 # An outage
 
 
-@pytest.mark.parametrize("start", [1.3, 3.0, 3.6, 5.0, 30.0])
+@pytest.mark.parametrize("start", [1.3, 3.0, 3.6])
 def test_an_outage_longer_than_every_timeout(start: float) -> None:
     """Ten minutes without an answer, from before the entry to after the exits stand."""
 

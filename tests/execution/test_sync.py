@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import pytest
 
 from fillwatch.core.config import FillDetectionConfig, RateLimit
 from fillwatch.core.errors import EngineClosed, KeysRefused
+from fillwatch.core.trade_amendment import TradeAmendment
+from fillwatch.core.trade_facts import client_id
 from fillwatch.journal import SqliteJournal
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.sync import SmartOrderExecutor
@@ -58,6 +61,38 @@ def test_many_threads_trade_at_a_time(bot: SmartOrderExecutor, place: World) -> 
         results = [call.result(timeout=30) for call in calls]
     assert all(result.position_protected for result in results)
     assert len({result.order_id for result in results}) == len(symbols)
+
+
+def test_what_happens_after_a_result_is_told_to_a_thread_that_listens(place: World) -> None:
+    """It ends with the executor."""
+    heard: list[TradeAmendment] = []
+    with executor(place) as bot:
+        ear = threading.Thread(target=lambda: heard.extend(bot.amendments()))
+        ear.start()
+        assert bot.execute_trade("AAPL", "buy", 10, place.price("AAPL"), 2).position_protected
+        give_up = time.monotonic() + 15.0
+        while not heard and time.monotonic() < give_up:
+            time.sleep(0.01)  # one of the exits fills by itself
+    ear.join(timeout=15)
+    assert not ear.is_alive()
+    assert heard[-1].amended.exit_quantity == 10
+
+
+def test_a_caller_that_is_interrupted_ends_nothing(bot: SmartOrderExecutor, place: World) -> None:
+    """Ctrl-C reaches the waiting thread; the trade goes on and gives its result to whoever asks next."""
+    main = threading.get_ident()
+    price = place.price("AAPL")
+
+    def ask_for_ever() -> None:
+        while True:
+            bot.execute_trade("AAPL", "buy", 10, price, 2, intent_id="T")
+
+    threading.Timer(0.05, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        ask_for_ever()
+    assert bot.execute_trade("AAPL", "buy", 10, price, 2, intent_id="T").position_protected
+    ids = [place.ledger.truth(order_id).client_order_id for order_id in place.ledger.order_ids]
+    assert ids.count(client_id("T", "e1")) == 1
 
 
 def test_the_predecessors_wait_for_a_fill() -> None:

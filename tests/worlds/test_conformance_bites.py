@@ -82,6 +82,13 @@ class StepsOverTheSeam(Defective):
         return answer
 
 
+class CallsAllOfThemEnded(Defective):
+    """As a broker does that takes no notice of the status it is asked for."""
+
+    async def ended(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
+        return await super().list(after=after, until=until)
+
+
 class ForgetsBounds(Defective):
     async def list(self, *, after: datetime | None = None, until: datetime | None = None) -> Listing | Unanswered:
         return await super().list(until=until)
@@ -244,6 +251,10 @@ DEFECTS: list[tuple[type[Defective], Found]] = [
     ),
     (TakesOnePageForAll, lambda kit: kit.test_the_list_is_complete_when_it_says_so_and_not_before()),
     (StepsOverTheSeam, lambda kit: kit.test_the_list_is_complete_when_it_says_so_and_not_before()),
+    (
+        CallsAllOfThemEnded,
+        lambda kit: kit.test_a_list_of_the_ended_alone_has_every_end_and_no_order_at_rest(),
+    ),
     (ForgetsBounds, lambda kit: kit.test_bounds_of_the_list_are_kept()),
     (TakesBustsForFills, lambda kit: kit.test_the_tape_is_the_ledgers_row_by_row()),
     (KeepsOnePageOfTheTape, lambda kit: kit.test_the_tape_is_the_ledgers_row_by_row()),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 from fillwatch.simulator import Fate, Kind, Op, World
 from fillwatch.simulator.server import serve
+from fillwatch.simulator.stream_faults import StreamFaults
 from fillwatch.testing import run_virtual, virtual
 from fillwatch.testing.inloop import KEY, SECRET, InLoop, alpaca_over, in_loop
 from fillwatch.testing.worlds import run_world
 
 LATENCY = (0.02, 0.08)
+STREAM = "ws://127.0.0.1:8787/stream"
 
 
 @asynccontextmanager
@@ -221,6 +225,40 @@ async def test_server_sent_events_come_as_they_happen() -> None:
                 if '"fill"' in line:
                     break
         assert any(line.startswith("data:") for line in heard)
+
+
+@virtual
+async def test_a_socket_that_breaks_is_known_to_at_once() -> None:
+    async with wired() as (_, wire, _):
+        socket = await wire.open_socket(STREAM, 1.0)
+        reading = asyncio.create_task(socket.recv(decode=False))
+        await asyncio.sleep(0.0)
+        began = asyncio.get_running_loop().time()
+        socket.far_end.abort()
+        with pytest.raises(ConnectionClosedError):
+            await reading
+        assert asyncio.get_running_loop().time() == began
+        with pytest.raises(ConnectionClosedError):
+            await socket.send(b"{}", text=True)
+
+
+@virtual
+async def test_a_socket_that_the_server_closes_is_told_farewell() -> None:
+    async with wired() as (world, wire, _):
+        socket = await wire.open_socket(STREAM, 1.0)
+        [guest] = world.guests
+        await guest.leave()
+        with pytest.raises(ConnectionClosedOK):
+            await socket.recv(decode=False)
+
+
+@virtual
+async def test_a_socket_that_is_refused_says_with_which_status() -> None:
+    async with wired() as (world, wire, _):
+        world.faults = replace(world.faults, stream=StreamFaults(refuse=((0.0, 60.0),)))
+        with pytest.raises(InvalidStatus) as refused:
+            await wire.open_socket(STREAM, 1.0)
+        assert refused.value.response.status_code == 429
 
 
 @virtual

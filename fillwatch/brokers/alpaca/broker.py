@@ -188,7 +188,7 @@ class AlpacaBroker:
         params = {"status": status, "limit": str(_CAPS.page_size), "direction": "desc", "nested": "false"}
         params |= {name: fields.wire_time(at) for name, at in (("after", after), ("until", until)) if at is not None}
         reply = await self._transport.ask("GET", _ORDERS, params)
-        return read.listing(reply, _CAPS.page_size, until, known)
+        return await read.listing(reply, _CAPS.page_size, until, known)
 
     async def fills(self, *, after: datetime | None = None, page_token: str | None = None) -> Fills | Unanswered:
         """One page of up to 100 executions, oldest first. Busts and corrections are told when Alpaca tells them.

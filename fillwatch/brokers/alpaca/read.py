@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from fillwatch.brokers.alpaca import decode, ledger
+from fillwatch.brokers.alpaca import decode, ledger, tape
 from fillwatch.brokers.alpaca.answers import Answer, Lost, Reply
 from fillwatch.brokers.alpaca.errors import Verdict, named_state, refusal, unreadable
 from fillwatch.brokers.alpaca.fields import Unreadable
@@ -63,7 +63,7 @@ def order(reply: Reply, asked: str, route: Route) -> Look:
     return Seen(order=found, route=route, as_of=answer.as_of)
 
 
-def listing(reply: Reply, limit: int, until: datetime | None, known: KnownRows | None = None) -> Listing | Unanswered:
+async def listing(reply: Reply, limit: int, until: datetime | None, known: KnownRows) -> Listing | Unanswered:
     """A page of orders; `known`: rows that were read before.
 
     The next cursor is the oldest submission (creation, if there is none) plus a microsecond: the seam comes twice
@@ -74,7 +74,7 @@ def listing(reply: Reply, limit: int, until: datetime | None, known: KnownRows |
     if isinstance(answer, Unanswered):
         return answer
     try:
-        rows = decode.orders(answer.body, known)
+        rows = await decode.orders_in_turns(answer.body, known)
     except Unreadable as error:
         return _garbled(answer, error, Route.LIST)
     complete = rows.count < limit
@@ -105,7 +105,7 @@ def fills(reply: Reply, limit: int, page_token: str | None) -> Fills | Unanswere
     if isinstance(answer, Unanswered):
         return answer
     try:
-        rows, last = decode.executions(answer.body)
+        rows, last = tape.executions(answer.body)
     except Unreadable as error:
         return _garbled(answer, error, Route.ACTIVITIES)
     complete = rows.count < limit

@@ -1,0 +1,143 @@
+"""What can be read off all that was told of one order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from fillwatch.core.evidence import Route
+from fillwatch.core.orders import Execution, OrderSnapshot, OrderStatus, Side
+from fillwatch.core.standing import UNHEARD
+from fillwatch.core.tape import Tape
+from fillwatch.core.tapes import NO_TAPES, Tapes
+
+
+class Reading:
+    """The readable side of a belief: `best` is the snapshot that counts, None before the first.
+
+    What follows from the evidence is worked out when evidence brings something new, for it is read far more often.
+    """
+
+    __slots__ = ("_priced", "_tapes", "_visible", "best", "order_id")
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        self.best: OrderSnapshot | None = None
+        self._tapes: Tapes | None = None
+        self._priced: tuple[Decimal, datetime, float, Decimal] | None = None
+        self._visible = UNHEARD
+
+    @property
+    def tapes(self) -> Mapping[Route, Tape]:
+        """The executions, by the route that told of them."""
+        return NO_TAPES if self._tapes is None else self._tapes.by_route
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any route has ever described the order."""
+        return self.best is not None or self._tapes is not None
+
+    @property
+    def status(self) -> OrderStatus:
+        """Where the order stands; `UNKNOWN` before anything was heard."""
+        return self._visible[0]
+
+    @property
+    def qty(self) -> Decimal | None:
+        """Shares asked for; None for notional orders and before it is known."""
+        if self.best is not None:
+            return self.best.qty
+        last = self._last
+        if last is None or last.cum_qty is None or last.leaves_qty is None:
+            return None
+        return last.cum_qty + last.leaves_qty
+
+    @property
+    def filled_quantity(self) -> Decimal | None:
+        """Shares that stand executed; None when not known.
+
+        A smaller snapshot is a stale one, never a bust; a bust is told by the tape. When the tape has one but not all
+        the executions before it, the newest snapshot decides if it agrees with the difference, and nothing otherwise.
+        """
+        return self._visible[1]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole quantity stands executed: nothing is left to happen, whatever the status lags behind."""
+        filled = self._visible[1]
+        if not filled:
+            return False
+        qty = self.qty
+        return bool(qty) and qty is not None and filled >= qty
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Average price of `filled_quantity`, in the quote currency; None when not known."""
+        quantity, tape = self.filled_quantity, self.fullest_tape
+        if not quantity:
+            return None
+        voided = tape is not None and bool(tape.voided)
+        if self._priced is not None and self._priced[0] == quantity and not voided:
+            return self._priced[3]
+        if tape is not None and tape.net == quantity:
+            return tape.average_price
+        return None
+
+    @property
+    def fullest_tape(self) -> Tape | None:
+        """The tape of the route that told most; routes are never added up, they tell of the same executions."""
+        return None if self._tapes is None else self._tapes.fullest
+
+    @property
+    def undone(self) -> int:
+        """Busts and corrections that were told, by each route that told of them."""
+        return 0 if self._tapes is None else self._tapes.undone
+
+    @property
+    def replaced_by(self) -> str | None:
+        """The successor's id, once the order was replaced."""
+        return self._visible[2]
+
+    @property
+    def symbol(self) -> str:
+        """The instrument; empty before it is known."""
+        told = self.best.symbol if self.best is not None else ""
+        return told or (self._last.symbol if self._last is not None else "")
+
+    @property
+    def side(self) -> Side | None:
+        """Which way the order trades; None before it is known."""
+        told = self.best.side if self.best is not None else None
+        return told or (self._last.side if self._last is not None else None)
+
+    @property
+    def filled_at(self) -> datetime | None:
+        """When the last execution happened, by the broker's clock; None when it is not known."""
+        told = self.best.filled_at if self.best is not None else None
+        return told or (self._last.at if self._last is not None else None)
+
+    def view(self) -> OrderSnapshot:
+        """The belief in the form of a snapshot, for the verifier and for people."""
+        return replace(
+            self.best or OrderSnapshot(order_id=self.order_id, status=OrderStatus.UNKNOWN),
+            status=self.status,
+            qty=self.qty,
+            filled_qty=self.filled_quantity,
+            filled_avg_price=self.average_price,
+            filled_at=self.filled_at,
+            symbol=self.symbol,
+            side=self.side,
+        )
+
+    def __repr__(self) -> str:
+        of = "?" if self.qty is None else self.qty
+        filled = "?" if self.filled_quantity is None else self.filled_quantity
+        return f"<OrderBelief {self.order_id} {self.status.value} {filled}/{of}>"
+
+    @property
+    def _last(self) -> Execution | None:
+        """The execution that tells most, if there is one."""
+        tape = self.fullest_tape
+        return None if tape is None else tape.last
