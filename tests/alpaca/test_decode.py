@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fillwatch.brokers.alpaca import decode, fields, ledger, normal_symbol, tape, tape
+from fillwatch.brokers.alpaca import decode, fields, ledger, normal_symbol, tape
 from fillwatch.brokers.alpaca.fields import Unreadable
 from fillwatch.core.orders import ExecutionKind, OrderStatus, Side
 from tests.alpaca.wire import ORDER, OTHER, row
