@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What a copy of the tree needs for its tests to run.
 COPIED = ("fillwatch", "tests", "pyproject.toml")
 WORKERS = 2
-#: Real seconds after which a run counts as hung, which is a way of noticing.
-PATIENCE = 120.0
+#: Real seconds after which a run counts as hung, which is a way of noticing; and for all named tests without any bug.
+PATIENCE, PATIENCE_WITH_ALL = 120.0, 900.0
 
 
 class Fate(StrEnum):
@@ -79,8 +79,10 @@ def copies(number: int) -> Iterator[SimpleQueue[Path]]:
         yield queue
 
 
-def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int | None, str]:
-    """pytest's exit code, None when it hung, and its last lines."""
+def run_tests(
+    copy: Path, tests: Sequence[str], *, patience: float = PATIENCE, processes: int = 0
+) -> tuple[int | None, str]:
+    """pytest's exit code, None when it hung, and its last lines. `processes`: 0 for none of their own."""
     command = [
         sys.executable,
         "-m",
@@ -91,12 +93,13 @@ def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int | None, str]:
         "no:cacheprovider",
         "--no-header",
         "--hypothesis-profile=mutants",
+        f"--numprocesses={processes}",
         *tests,
     ]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
     try:
         done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=patience, check=False
         )
     except subprocess.TimeoutExpired:
         return None, ""
@@ -131,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with copies(WORKERS) as queue, ThreadPoolExecutor(WORKERS) as pool:
         copy = queue.get()
-        code, output = run_tests(copy, sorted({test for mutant in mutants for test in mutant.tests}))
+        named = sorted({test for mutant in mutants for test in mutant.tests})
+        code, output = run_tests(copy, named, patience=PATIENCE_WITH_ALL, processes=WORKERS)
         queue.put(copy)
         if code != 0:
             print(f"the tests fail without any bug:\n{output}")
