@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -48,8 +48,9 @@ class SmartOrderExecutor:
     """Makes trades and watches orders, each call blocking its caller only; any thread may call, many at a time.
 
     `broker` is an alpaca-py `TradingClient` or a `Broker`. The first call, or `with`, starts the thread and enters the
-    engine: `KeysRefused` if the broker refuses the keys. `close` ends it, at the latest when the program does; what is
-    under way then raises `EngineClosed`. `journal` is opened and closed with it (None: memory). Calling from a
+    engine: `KeysRefused` if the broker refuses the keys. `close` ends it, at the latest when the program does (with a
+    journal: when its main thread does, as nothing can be written to a file after that); what is under way then raises
+    `EngineClosed`. `journal` is opened and closed with it (None: memory). Calling from a
     coroutine raises `RuntimeError`: there the asynchronous class is the right one. A call that is interrupted
     (Ctrl-C) ends nothing: the trade goes on until `close`.
     """
@@ -146,8 +147,13 @@ class SmartOrderExecutor:
         with self._lock:
             self._closed = True
             self._inside = None
-            atexit.unregister(self.close)
+            _open.discard(self)
             self._stack.close()
+
+    @property
+    def keeps_a_journal(self) -> bool:
+        """Whether it was given a journal."""
+        return self._journal is not None
 
     def __enter__(self) -> Self:
         self._started()
@@ -166,7 +172,8 @@ class SmartOrderExecutor:
                 raise EngineClosed("the executor was closed")
             if self._inside is None:
                 self._inside = self._start()
-                atexit.register(self.close)
+                _open.add(self)
+                _close_at_the_end(keeps_a_journal=self.keeps_a_journal)
             return self._inside
 
     def _start(self) -> tuple[BlockingPortal, executors.SmartOrderExecutor, engines.FillDetectionEngine]:
@@ -179,6 +186,24 @@ class SmartOrderExecutor:
             executor = executors.SmartOrderExecutor(engine, self._config)
             self._stack = stack.pop_all()
         return portal, executor, engine
+
+
+#: Executors that were started and not closed.
+_open: set[SmartOrderExecutor] = set()
+
+
+@cache
+def _close_at_the_end(*, keeps_a_journal: bool) -> None:
+    """Have executors closed at the program's end. Threads of a pool, such as a journal's, end with the main thread:
+    before `atexit`, and after what is registered as here, as `concurrent.futures` does for itself.
+    """
+    early = getattr(threading, "_register_atexit", atexit.register)
+    (early if keeps_a_journal else atexit.register)(partial(_close_open_ones, keeps_a_journal=keeps_a_journal))
+
+
+def _close_open_ones(*, keeps_a_journal: bool) -> None:
+    for executor in [one for one in _open if one.keeps_a_journal is keeps_a_journal]:
+        executor.close()
 
 
 def _call(portal: BlockingPortal, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fillwatch.cli.columns import aligned
+from fillwatch.cli.columns import aligned, counted
 from fillwatch.cli.ending import give_up
 from fillwatch.cli.opening import JournalOption, opened
 from fillwatch.cli.output import JsonFlag, Styled, json_text, show, terminal_width
@@ -63,7 +63,8 @@ def _lines(told: Story) -> list[Styled]:
     result = told.result
     style = "bold" if result is None else _OUTCOME_STYLES.get(result.outcome.value, "bold cyan")
     spent = (
-        f"told after {result.elapsed_time:.2f} s, {result.checks_performed} answers, {result.api_calls} requests"
+        f"told after {result.elapsed_time:.2f} s, {counted(result.checks_performed, 'answer')}, "
+        f"{counted(result.api_calls, 'request')}"
         if result is not None
         else ""
     )

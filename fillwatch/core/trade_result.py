@@ -48,9 +48,10 @@ class TradeResult:
     a success too when the policy for partial fills is to protect them (`fill` says how many). `filled_price`,
     `stop_loss` and `take_profit` are in the quote currency, `slippage_pct` in percent (positive = worse for us),
     `rr_ratio` is reckoned from the fill; each is None without a fill. `order_id` is the entry's, None if the broker has
-    none or may have none. `position_protected`: no share of this trade is, or can come to be, in the market without
-    exits seen working; true as well when none is. `exit_quantity` shares (0 at first) have been traded back by exits or
-    orders that close, at `exit_price` on average. `reason` says in words why it is no success, or what is special.
+    none or may have none. `exit_order_ids` are the exits that are alive, or if none is, all that there were.
+    `position_protected`: no share of this trade is, or can come to be, in the market without exits seen working; true
+    as well when none is. `exit_quantity` shares (0 at first) have been traded back by exits or orders that close, at
+    `exit_price` on average. `reason` says in words why it is no success, or what is special.
 
     The result is immutable: what happens after it (exits lost, put back, filled) comes as a `TradeAmendment`.
     """
@@ -77,7 +78,8 @@ def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
     entry, exits = trade.entry, trade.exits
     kept = bool(entry.filled) and not trade.those(Part.CLOSE)
     protected = trade.declined is not None or trade.is_protected
-    ids = (order.seen.order_ids for order in trade.those(Part.EXITS) if order.seen is not None)
+    seen = [order for order in trade.those(Part.EXITS) if order.seen is not None]
+    alive = [order for order in seen if not order.is_over]
     return TradeResult(
         success=kept and protected,
         filled_price=trade.price,
@@ -88,7 +90,7 @@ def result_of(trade: Trade, facts: Iterable[TradeFact] = ()) -> TradeResult:
         order_id=entry.order_id,
         reason=_reason(trade, protected=protected),
         fill=entry.result,
-        exit_order_ids=tuple(one for some in ids for one in some),
+        exit_order_ids=tuple(order_id for order in alive or seen for order_id in order.ids),
         position_protected=protected,
         steps=tuple(TradeStep(at=fact.at, what=words(fact)) for fact in facts),
         intent_id=trade.intent.intent_id,
@@ -137,8 +139,10 @@ def _about_position(trade: Trade) -> list[str]:
     elif slippage is not None and slippage > trade.intent.config.slippage_limit:
         said.append(f"slippage of {slippage:.4f} % is over {trade.intent.config.max_slippage} %; kept for review")
     refusals = [order.refusal.reason for order in trade.those(Part.EXITS) if order.refusal is not None]
-    if refusals and not any(order.works for order in trade.those(Part.EXITS)):
-        said.append(f"exits were refused: {refusals[-1]}")
+    if not any(order.works for order in trade.those(Part.EXITS)):
+        fallen = [order for order in trade.those(Part.EXITS) if order.is_placed and order.failed and not order.is_lost]
+        said += [f"exits were refused: {refusals[-1]}"] if refusals else []
+        said += [f"exits were placed and did not come to stand: {_ends(fallen[-1])}"] if fallen else []
     if closing := trade.those(Part.CLOSE):
         said.append(f"closed {sum((order.filled for order in closing), ZERO)} shares")
     for order in trade.those(Part.EXITS):
@@ -147,6 +151,10 @@ def _about_position(trade: Trade) -> list[str]:
             elsewhere = f", {order.gone} of them closed by somebody else" if order.gone else ""
             said.append(f"the exits for {order.quantity - order.filled} shares were lost{elsewhere}")
     return said
+
+
+def _ends(order: TradeOrder) -> str:
+    return " and ".join(sorted({leg.result.outcome.value for leg in order.legs})) or "over"
 
 
 def _closed_by(order: TradeOrder) -> list[tuple[str, Decimal, Decimal | None]]:

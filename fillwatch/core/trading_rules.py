@@ -27,6 +27,10 @@ _CENT, _FRACTION = Decimal("0.01"), Decimal("0.0001")
 #: How far beyond the fill price, in percent, an order that closes a position in extended hours may trade.
 CLOSING_BUFFER = Decimal(1)
 LONGEST_SYMBOL = 32
+#: Characters of the id of an intent: no more than a journal takes.
+LONGEST_INTENT = 256
+#: The largest number that a wish may name: beyond it prices to the tick have more digits than `ARITHMETIC`.
+LARGEST = Decimal(10) ** 12
 
 
 def exactly(function: Callable[P, R]) -> Callable[P, R]:
@@ -95,19 +99,24 @@ def exits(side: Side, fill_price: Decimal, risk_amount: Decimal, rr_ratio: Decim
 
 
 def wished(
-    intent_id: str,
+    intent_id: object,
     at: datetime,
     config: ExecutorConfig,
     *,
-    symbol: str,
+    symbol: object,
     side: Side | str,
     quantity: Number,
     signal_price: Number,
     risk_amount: Number,
     rr_ratio: Number,
 ) -> Intent:
-    """The wish as a value. `ValueError` names what is no symbol, no side or no finite number greater than 0."""
-    name = str(symbol).strip().upper()
+    """The wish as a value. `ValueError` names what is no id, symbol, side, or number from 0 to `LARGEST`."""
+    if not isinstance(intent_id, str) or len(intent_id) > LONGEST_INTENT or not intent_id.isprintable():
+        shown = plain(repr(intent_id), 40)
+        raise ValueError(f"intent_id: {shown} is not allowed; give a text of at most {LONGEST_INTENT} characters")
+    if not isinstance(symbol, str):
+        raise ValueError(f"symbol: {symbol!r} is not allowed; give the instrument, e.g. 'AAPL'")
+    name = symbol.strip().upper()
     if not 1 <= len(name) <= LONGEST_SYMBOL or plain(name) != name:
         raise ValueError(f"symbol: {plain(name, 40)!r} is not allowed; give the instrument, e.g. 'AAPL'")
     numbers = {
@@ -129,6 +138,8 @@ def _positive(name: str, value: Number) -> Decimal:
     number = exact(value, name)
     if number <= 0:
         raise ValueError(f"{name}: {value!r} is not allowed; it must be greater than 0")
+    if number > LARGEST:
+        raise ValueError(f"{name}: {value!r} is not allowed; it must be at most {LARGEST}")
     return number
 
 

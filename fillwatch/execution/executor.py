@@ -24,7 +24,7 @@ from fillwatch.execution.amendments import TradeAmendments
 from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
 from fillwatch.execution.migration import Detection, FillWait
-from fillwatch.execution.records import facts_of
+from fillwatch.execution.records import facts_of, intents_of
 from fillwatch.execution.runner import Runner, report_failure
 from fillwatch.journal import Journal, MemoryJournal
 
@@ -126,15 +126,20 @@ class SmartOrderExecutor:
 
         Orders are found again by their ids, watches go on with what is left of their time by the wall clock, shares
         without exits get them, and exits that stood are seen again and watched on. An entry that the broker does not
-        know is not sent again unless `on_unknown="resend"`. Raises `JournalError` when the journal cannot be read.
+        know is not sent again unless `on_unknown="resend"`. Raises `JournalError` when the journal cannot be read; when
+        one trade in it cannot, or fails, its error is raised after all the others have their results.
         """
         resend = chosen("on_unknown", on_unknown, OnUnknown) is OnUnknown.RESEND
-        futures = []
-        for entry in await self.journal.intents(open_only=True):
-            (first,) = facts_of([entry])
-            if isinstance(first, Intended) and first.intent.intent_id not in self._trades:
-                futures.append(self._begin(first.intent, may_be_known=True, resend=resend))
-        return tuple([await asyncio.shield(future) for future in futures])
+        intents, errors = intents_of(await self.journal.intents(open_only=True))
+        futures = [
+            self._begin(intent, may_be_known=True, resend=resend)
+            for intent in intents
+            if intent.intent_id not in self._trades
+        ]
+        ends = await asyncio.gather(*map(asyncio.shield, futures), return_exceptions=True)
+        for error in (*errors, *(end for end in ends if isinstance(end, BaseException))):
+            raise error
+        return tuple(end for end in ends if isinstance(end, TradeResult))
 
     def amendments(self) -> AsyncIterator[TradeAmendment]:
         """What happened to trades after their results: first what is kept (the last 1,000), then what is to come,
@@ -172,7 +177,7 @@ class SmartOrderExecutor:
         door = self._engine.trading
         if self._shared is None:
             self._shared = Floor(door)
-            door.attend(self._hear(self._shared), "fillwatch-trades")
+            door.attend(self._hear(self._shared), "fillwatch-trades").add_done_callback(report_failure)
         return self._shared
 
     def _begin(self, intent: Intent, *, may_be_known: bool, resend: bool = False) -> asyncio.Future[TradeResult]:

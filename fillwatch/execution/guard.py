@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fillwatch.core.config import AtTimeout
 from fillwatch.core.errors import EngineClosed, WatchConflict
@@ -22,7 +23,8 @@ class ExitGuard:
     """Watches without a time-out and touches nothing. `learn` is told the name of the exits, which of their orders has
     ended, and its result; `stir` that something about one of them has changed.
 
-    `foreign`: the names of exits that somebody watches with other parameters, so that they cannot be watched here.
+    `foreign`: the names of exits that cannot be watched here, since somebody watches them with other parameters, or a
+    watch of them failed.
     """
 
     def __init__(self, door: TradingDoor, intent_id: str, learn: Learn, stir: Callable[[], None]) -> None:
@@ -48,7 +50,8 @@ class ExitGuard:
                     self.foreign.add(order.name)
                     return
                 self._watches[order_id] = watch
-                self._door.attend(self._follow(order.name, watch), f"fillwatch-exit-{order_id}")
+                task = self._door.attend(self._follow(order.name, watch), f"fillwatch-exit-{order_id}")
+                task.add_done_callback(partial(self._see, order.name))
 
     async def _follow(self, name: str, watch: OrderWatch) -> None:
         try:
@@ -58,6 +61,14 @@ class ExitGuard:
         except EngineClosed:
             return  # the next process takes it up
         self._stir()
+
+    def _see(self, name: str, task: asyncio.Task[None]) -> None:
+        """Exits that nobody sees are the last thing wanted: those whose watch failed are looked at instead."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            plain_logger().opt(exception=error).error("exits are only looked at now and then: a watch of them failed")
+            self.foreign.add(name)
+            self._stir()
 
     def complaint(self, order: TradeOrder, patience: float) -> tuple[str, float] | None:
         """What is wrong with exits that live, and in how many seconds (0: now) it will have been so for as long as

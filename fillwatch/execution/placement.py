@@ -28,11 +28,13 @@ async def place(
     *,
     protects: bool,
     insist_until: float,
+    on_sent: Callable[[float], None],
     on_doubt: Callable[[str], Awaitable[None]],
 ) -> There | NotThere:
     """Have the dialogue for `request`. Until `insist_until` (monotonic) a 403 is answered by sending it again.
 
-    `on_doubt` is told, with the reason, when the caller should no longer be kept waiting.
+    `on_sent` is given the moment (monotonic) of each sending; `on_doubt` is told, with the reason, when the caller
+    should no longer be kept waiting.
     """
     loop = asyncio.get_running_loop()
     question = next(dialogue)
@@ -40,11 +42,10 @@ async def place(
     while True:
         match question:
             case AskSubmit():
-                sent: list[float] = []
-                answer = await door.submit(request, protects=protects, on_sent=sent.append)
+                answer = await door.submit(request, protects=protects, on_sent=on_sent)
                 reply = _submitted(answer, loop.time(), insists=protects and loop.time() < insist_until)
             case AskFind():
-                sent = []
+                sent: list[float] = []
                 look = await door.find(request.client_order_id or "", on_sent=sent.append)
                 reply = _looked(look, loop.time(), sent[0] if sent else loop.time())
             case AskWait():

@@ -27,12 +27,12 @@ FIRST_LOOK = 0.25
 #: Seconds for which the broker's positions and our count of fills may differ after exits were lost: positions were seen
 #: to trail orders by up to 10 s (alpacahq/Alpaca-API issue 276).
 POSITIONS_TRAIL = 12.0
-#: Seconds between two looks at exits that somebody else watches otherwise, so that they cannot be watched here.
+#: Seconds between two looks at exits that cannot be watched (see `ExitGuard.foreign`).
 BETWEEN_LOOKS = 30.0
 
 
 class Protection:
-    """See the module's text. `answer` lets the caller know what is known when he should no longer be kept waiting;
+    """See the module's text. `answer` tells the caller, once, what is known when he should no longer be kept waiting;
     `others` gives the shares of a symbol that other trades hold; `is_strange` says whether an order is somebody else's
     than this trade's under a name, and `own` lets everybody know which are this trade's."""
 
@@ -88,8 +88,10 @@ class Protection:
     async def withdraw(self, step: Withdraw) -> None:
         """Cancel and look, until the exits are over or something else is known."""
         self._ledger.log.error("the exits {} of {} are withdrawn", step.name, self._ledger.trade.intent.symbol)
-        pause = FIRST_LOOK
+        until, pause = self._loop.time() + self._patience, FIRST_LOOK
         while not (order := self._ledger.trade.order(step.name)).is_over:
+            if self._loop.time() >= until:
+                await self._answer()
             ended = {leg.leg for leg in order.legs if leg.result.outcome.is_end}
             for order_id in (step.order_id, *order.ids):
                 if order_id not in ended:
@@ -134,6 +136,8 @@ class Protection:
                 shown = normal_quantities(answer.quantities).get(normal_symbol(symbol), ZERO)
                 if shown == counted or self._loop.time() >= until:
                     break
+            if self._loop.time() >= until:
+                await self._answer()
             if await self._news.wait(pause):
                 return
             pause = min(2.0 * pause, LONGEST_PAUSE)

@@ -29,6 +29,7 @@ from fillwatch.core.trade_facts import (
 )
 from fillwatch.core.trade_terms import WISHES, ExecutorConfig, Intent
 from fillwatch.journal import Entry, Fact, FactKind, JournalError
+from fillwatch.logs import plain_logger
 
 #: Total over the facts of a trade. A `STEP` of ours says in its payload which of them it is.
 _KINDS: Mapping[type[TradeFact], FactKind] = MappingProxyType(
@@ -74,6 +75,19 @@ def facts_of(entries: Iterable[Entry]) -> tuple[TradeFact, ...]:
     """The facts of a trade among the journal's entries, in order. Raises `JournalError` for one that cannot be read."""
     found = (_read(entry.fact) for entry in entries)
     return tuple(fact for fact in found if fact is not None)
+
+
+def intents_of(entries: Iterable[Entry]) -> tuple[list[Intent], list[JournalError]]:
+    """The intents among the journal's entries, and why others cannot be read: the log says so too, at ERROR."""
+    intents: list[Intent] = []
+    errors: list[JournalError] = []
+    for entry in entries:
+        try:
+            intents += [fact.intent for fact in facts_of([entry]) if isinstance(fact, Intended)]
+        except JournalError as error:
+            plain_logger().error("a trade is not taken up, and may hold shares without exits: {}", error)
+            errors.append(error)
+    return intents, errors
 
 
 def _read(fact: Fact) -> TradeFact | None:

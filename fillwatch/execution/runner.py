@@ -38,7 +38,7 @@ from fillwatch.execution.floor import Floor
 from fillwatch.execution.ledger import TradeLedger
 from fillwatch.execution.news import News
 from fillwatch.execution.protection import Protection
-from fillwatch.execution.sending import Sender
+from fillwatch.execution.sending import INTERRUPTED, Sender
 from fillwatch.journal import JournalError
 from fillwatch.logs import plain_logger
 
@@ -75,7 +75,7 @@ class Runner:
             door,
             floor,
             self._news,
-            answer=lambda: self._tell(None, but_only_again=True),
+            answer=lambda: self._tell(None),
             others=lambda symbol: floor.held_by_others(self, symbol),
             is_strange=lambda order_id, name: floor.owner(order_id) not in (None, (self, name)),
             own=self._own,
@@ -150,7 +150,7 @@ class Runner:
     async def _check(self) -> None:
         intent, at = self.trade.intent, self.ledger.wall
         if self._resumed and not self._resend:
-            await self.ledger.learn(Declined(at=at(), reason="it was interrupted before anything was sent"))
+            await self.ledger.learn(Declined(at=at(), reason=INTERRUPTED))
             return
         reason = self._floor.objection(intent)
         market = None if reason is not None else await self._floor.read(intent)
@@ -171,7 +171,7 @@ class Runner:
     async def _watch(self, step: Watch) -> None:
         order = self.trade.order(step.name)
         if step.name in self._watched:
-            await self._tell(None, but_only_again=True)
+            await self._tell(None)
             await self._news.wait()
             return
         self._watched.add(step.name)
@@ -200,13 +200,13 @@ class Runner:
         self._floor.end(self.trade.intent)
         await self._protection.guard(step)
 
-    async def _tell(self, reason: str | None, *, but_only_again: bool = False) -> None:
-        """Answer the caller, if he was not yet; `but_only_again`: only if an earlier process has answered him."""
-        if self.trade.told is None and not but_only_again:
+    async def _tell(self, reason: str | None) -> None:
+        """Answer the caller, if he was not yet."""
+        if self.trade.told is None:
             result = self.ledger.result()
             fact = Told(at=self.ledger.wall(), success=result.success, reason=reason or result.reason or "")
             await self.ledger.learn(fact)
-        if self.trade.told is not None and not self.result.done():
+        if not self.result.done():
             self.result.set_result(self.ledger.answer())
 
     async def _finish(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.placing import There, placing
-from fillwatch.core.trade_facts import Looked, NotPlaced, Part, Placed, Sending
+from fillwatch.core.trade_facts import Declined, Looked, NotPlaced, Part, Placed, Sending
 from fillwatch.core.trade_order import ZERO, TradeOrder
 from fillwatch.core.trade_steps import Place
 from fillwatch.engine.trading import TradingDoor
@@ -16,6 +16,8 @@ from fillwatch.execution.placement import place
 
 #: A watch must have some time; this much is none.
 _AT_LEAST = 0.001
+#: Why a trade that an earlier process began is not made: its price is stale.
+INTERRUPTED = "it was interrupted before anything was sent"
 
 
 class Sender:
@@ -42,13 +44,15 @@ class Sender:
         order, config = self._ledger.trade.order(step.name), self._ledger.trade.intent.config
         protects = order.part is not Part.ENTRY
         if order.sent is None:
+            if not (protects or self._may_enter):
+                await self._ledger.learn(Declined(at=self._ledger.wall(), reason=INTERRUPTED))
+                return
             why = await self._ledger.announce(Sending(at=self._ledger.wall(), name=step.name, request=step.request))
             # What protects is sent even unwritten: its id follows from the intent, so it can be asked for all the same.
             if why is not None and not protects:
                 await self._ledger.learn(NotPlaced(at=self._ledger.wall(), name=step.name, reason=why))
                 return
         now = self._loop.time()
-        self._sent.setdefault(step.name, now)
         dialogue = placing(
             now=now,
             patience=config.submit_patience_seconds,
@@ -63,6 +67,7 @@ class Sender:
             dialogue,
             protects=protects,
             insist_until=now + config.exit_patience_seconds,
+            on_sent=lambda sent_at: self._note_sent(step.name, sent_at),
             on_doubt=lambda reason: self._on_doubt(step.name, reason),
         )
         if isinstance(came, There):
@@ -72,6 +77,9 @@ class Sender:
         else:
             fact = NotPlaced(at=self._ledger.wall(), name=step.name, reason=came.reason, arrived=came.arrived)
             await self._ledger.learn(fact)
+
+    def _note_sent(self, name: str, sent_at: float) -> None:
+        self._sent.setdefault(name, sent_at)
 
     def _answered_with(self, name: str, order: OrderSnapshot) -> Looked:
         """The answer to an OCO names its stop (facts §3c), which else has to be found among all orders."""

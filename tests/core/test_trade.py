@@ -470,6 +470,26 @@ def test_a_result_tells_its_steps() -> None:
     assert result.rr_ratio == 2
 
 
+def test_a_close_for_want_of_exits_says_what_became_of_them() -> None:
+    facts: list[TradeFact] = [*FILLED]
+    for name in ("x1", "x2"):
+        ends = (leg(f"{which}-{name}", 0, _O.REJECTED, name) for which in ("id", "stop"))
+        facts += [sending(name), placed(name), looked(name, working=False), *ends]
+    result = result_of(fold(intended(), *facts, sending("c1"), placed("c1"), watched("c1")))
+    assert result.position_protected
+    assert result.reason == "exits were placed and did not come to stand: rejected; closed 100 shares"
+
+
+def test_a_result_names_the_exits_that_are_alive() -> None:
+    ends = (leg("id-x1", 0, _O.REJECTED), leg("stop-x1", 0, _O.REJECTED))
+    first = (sending("x1"), placed("x1"), looked("x1", working=False), *ends)
+    second = (sending("x2"), placed("x2"), looked("x2"))
+    assert result_of(fold(intended(), *FILLED, *first, *second)).exit_order_ids == ("id-x2", "stop-x2")
+    over = (leg("id-x2", 100, _O.FILLED, "x2"), leg("stop-x2", 0, _O.CANCELED, "x2"))
+    ended = result_of(fold(intended(), *FILLED, *first, *second, *over))
+    assert ended.exit_order_ids == ("id-x1", "stop-x1", "id-x2", "stop-x2")
+
+
 def test_a_kept_slip_is_flagged() -> None:
     facts = (*ENTERED, watched("e1", price="100.11"), sending("x1"), placed("x1"), looked("x1"))
     result = result_of(fold(intended(on_slippage="keep"), *facts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -258,7 +259,12 @@ def test_an_entry_that_is_refused_is_told_in_the_brokers_words(symbol: str) -> N
 async def test_what_cannot_be_asked_for_is_refused_without_a_request() -> None:
     async with scene(1) as there:
         before = len(there.world.ledger.arrivals)
-        for wish in ({"quantity": 0}, {"quantity": 1.5}, {"side": "up"}, {"signal_price": "nan"}, {"risk_amount": -1}):
+        wishes: tuple[dict[str, Any], ...] = (
+            *({"quantity": 0}, {"quantity": 1.5}, {"quantity": "1e13"}, {"side": "up"}, {"symbol": None}),
+            *({"signal_price": "nan"}, {"signal_price": Decimal("1e30")}, {"rr_ratio": 1e40}, {"risk_amount": -1}),
+            *({"intent_id": "x" * 300}, {"intent_id": "\ud800"}, {"intent_id": 5}),
+        )
+        for wish in wishes:
             result = await there.trade(**wish)
             assert not result.success
             assert next(iter(wish)) in (result.reason or "")

@@ -275,6 +275,22 @@ async def test_exits_that_the_caller_watches_otherwise_are_looked_at_all_the_sam
 
 
 @virtual
+async def test_exits_whose_watch_fails_are_looked_at_all_the_same() -> None:
+    """A fault of ours ends the watch of one order; what it watched is not forgotten."""
+    async with scene(1) as there:
+        ear = await standing(there)
+        target, _ = exits(there)
+        assert there.engine._office is not None
+        (case,) = (case for case in there.engine._office._tasks if case.order_id == target)
+        case.end(ArithmeticError("a fault of ours"))
+        await asyncio.sleep(1.0)
+        act(there, target, Act.CANCEL)
+        await asyncio.sleep(60.0)
+        assert ear.kinds[-1] is TradeChange.PROTECTED
+        assert there.bare() == 0
+
+
+@virtual
 async def test_a_bust_after_the_trade_was_closed_reopens_it() -> None:
     """The shares were sold, and then forty of them had never been bought: said exactly, also after a restart."""
     loop = asyncio.get_running_loop()

@@ -54,6 +54,7 @@ def held(*answers: SubmitAnswer, protects: bool) -> tuple[There | NotThere, list
             placing(now=now, patience=30.0, quarantine=60.0, begun=False, protects=protects),
             protects=protects,
             insist_until=now + 15.0,
+            on_sent=lambda _: None,
             on_doubt=lambda reason: asyncio.sleep(0),
         )
 

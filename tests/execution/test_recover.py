@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,11 +12,13 @@ from fillwatch.core.errors import EngineClosed
 from fillwatch.core.trade_facts import client_id
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig
-from fillwatch.journal import KIND_RULES, Fact, FactKind, JournalClosed, JournalFull, MemoryJournal
-from fillwatch.simulator import NO_FAULTS, Fate, Faults, Kind, World
+from fillwatch.journal import KIND_RULES, Entry, Fact, FactKind, JournalClosed, JournalError, JournalFull, MemoryJournal
+from fillwatch.simulator import NO_FAULTS, Fate, Faults, Kind, Op, World
 from fillwatch.simulator.faults import Rule
+from fillwatch.simulator.plans import Act
 from fillwatch.testing import run_virtual, virtual
 from tests.execution.scene import Scene, now, scene
+from tests.execution.test_exits import act, exits, group_deaf_to, standing
 
 #: A quarantine long enough for every request of the first process to have arrived.
 QUICK = ExecutorConfig(quarantine_seconds=10.0, submit_patience_seconds=10.0)
@@ -257,3 +260,104 @@ async def test_every_fact_survives_its_way_through_the_journal() -> None:
         assert trade.entry.result == result.fill
         assert trade.is_protected
         assert not trade.is_closed
+
+
+async def up_to(journal: MemoryJournal, last: str) -> MemoryJournal:
+    """A journal that ends with the first of a trade's facts of this name."""
+    cut = MemoryJournal()
+    for entry in await journal.read(intent_id="T"):
+        await cut.write(entry.fact)
+        if entry.fact.payload.startswith(f'{{"trade":"{last}"'):
+            return cut
+    raise AssertionError(f"there is no {last}")
+
+
+@pytest.mark.parametrize(("on_unknown", "orders"), [("quarantine", 0), ("resend", 1)])
+def test_killed_between_the_checks_and_the_entry(on_unknown: str, orders: int) -> None:
+    """What was allowed then is at a stale price now: nothing is sent unless the caller says so."""
+
+    async def run() -> None:
+        clock, journal = asyncio.get_running_loop().time, MemoryJournal()
+        async with scene(1, journal=journal) as there:
+            await there.trade(intent_id="T")
+        cut = await up_to(journal, "cleared")
+        async with scene(1, world=World(1, clock=clock, fate=Fate.MARKET), journal=cut) as there:
+            (result,) = await there.executor.recover(on_unknown=on_unknown)
+            assert entries(there) == orders
+            assert result.success == bool(orders)
+            assert result.position_protected
+
+    run_virtual(run)
+
+
+@virtual
+async def test_an_entry_that_is_found_again_has_what_is_left_of_its_time() -> None:
+    """It was sent before the kill, so its minute began then, and not when it was found."""
+    world, journal = World(1, clock=asyncio.get_running_loop().time, fate=Fate.NEVER), MemoryJournal()
+    async with scene(1, world=world, journal=journal) as there:
+        task = asyncio.create_task(there.trade(intent_id="T"))
+        await asyncio.sleep(3.0)
+    await asyncio.gather(task, return_exceptions=True)
+    cut = await up_to(journal, "sending")
+    await asyncio.sleep(40.0)
+    async with scene(1, world=world, journal=cut) as there:
+        began = now()
+        (result,) = await there.executor.recover()
+        assert 15.0 < now() - began < 22.0
+        assert result.fill is not None
+
+
+class Torn(MemoryJournal):
+    """The first fact of one trade cannot be read any more."""
+
+    async def intents(self, *, open_only: bool = False) -> tuple[Entry, ...]:
+        found = await super().intents(open_only=open_only)
+        return tuple(
+            replace(entry, fact=replace(entry.fact, payload='{"trade":"intended","is":{}}'))
+            if entry.fact.intent_id == "torn"
+            else entry
+            for entry in found
+        )
+
+
+@virtual
+async def test_a_trade_that_cannot_be_read_does_not_stop_the_others() -> None:
+    world, journal = World(1, clock=asyncio.get_running_loop().time, fate=Fate.MARKET), Torn()
+    async with scene(1, world=world, journal=journal) as there:
+        torn = asyncio.create_task(there.trade(intent_id="torn", symbol="MSFT"))
+        await asyncio.sleep(0.1)
+        task = asyncio.create_task(there.trade(intent_id="T"))
+        while not there.position():
+            await asyncio.sleep(0.01)
+    await asyncio.gather(task, torn, return_exceptions=True)
+    async with scene(1, world=world, journal=journal) as there:
+        assert there.bare() == 100
+        with pytest.raises(JournalError, match="torn"):
+            await there.executor.recover()
+        assert there.bare() == 0
+
+
+@pytest.mark.parametrize("deaf", [Op.POSITIONS, Op.CANCEL])
+def test_recovery_answers_while_the_broker_does_not(deaf: Op) -> None:
+    """Exits were lost, or do not protect any more, and what is needed to mend that is not to be had: that is told."""
+
+    async def run() -> None:
+        world, journal = World(1, clock=asyncio.get_running_loop().time, fate=Fate.MARKET), MemoryJournal()
+        faults = Faults(rules=(Rule(kind=Kind.SERVER_ERROR, operations=frozenset({deaf})),))
+        async with scene(1, world=world, journal=journal) as there:
+            await standing(there)
+            target, stop = exits(there)
+            if deaf is Op.CANCEL:
+                world.faults = faults
+                with group_deaf_to(there, stop):
+                    act(there, stop, Act.REJECT)
+                await asyncio.sleep(40.0)
+        if deaf is Op.POSITIONS:
+            act(there, target, Act.CANCEL)
+        world.faults = faults
+        async with scene(1, world=world, journal=journal) as there, asyncio.timeout(60.0):
+            (result,) = await there.executor.recover()
+            assert not result.position_protected
+            assert "without exits" in (result.reason or "") or "the target alone" in (result.reason or "")
+
+    run_virtual(run)

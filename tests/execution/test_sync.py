@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -154,3 +156,23 @@ def test_a_journal_is_opened_and_closed_with_it(place: World, tmp_path: Path) ->
             results.append(bot.execute_trade("AAPL", "buy", 10, price, 2, intent_id="T"))
     assert results[0].order_id == results[1].order_id
     assert results[0].fill == results[1].fill
+
+
+_BOT_THAT_FORGETS_TO_CLOSE = """
+import sys, time
+from fillwatch.journal import SqliteJournal
+from fillwatch.simulator import Fate, SimulatedBroker, World
+from fillwatch.sync import SmartOrderExecutor
+world = World(1, clock=time.monotonic, fate=Fate.INSTANT, requests_per_minute=None)
+broker = SimulatedBroker(world, latency=(0.0, 0.001))
+bot = SmartOrderExecutor(broker, journal=SqliteJournal(sys.argv[1]) if sys.argv[1:] else None)
+print(bot.execute_trade("AAPL", "buy", 10, world.price("AAPL"), 2).success)
+"""
+
+
+@pytest.mark.parametrize("keeps_a_journal", [True, False])
+def test_a_program_that_does_not_close_it_ends_cleanly(tmp_path: Path, keeps_a_journal: bool) -> None:
+    given = [str(tmp_path / "trades.journal")] if keeps_a_journal else []
+    command = [sys.executable, "-c", _BOT_THAT_FORGETS_TO_CLOSE, *given]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "True", "")
