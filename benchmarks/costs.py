@@ -19,20 +19,19 @@ from types import MappingProxyType
 from benchmarks.figures import Figure, Row, keep
 from benchmarks.holding import first_page, hold, watches
 from benchmarks.orders import BEGAN, order, order_id, updates
+from benchmarks.pushed import Pushed
 from fillwatch import FillDetectionConfig, FillDetectionEngine, OrderWatch
-from fillwatch.brokers.alpaca import decode, frames
+from fillwatch.brokers.alpaca import decode
 from fillwatch.brokers.alpaca.known import KnownRows
 from fillwatch.core.belief import OrderBelief
-from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.core.evidence import Route, Seen
 from fillwatch.core.orders import OrderSnapshot, OrderStatus
 from fillwatch.engine.case import Case, Wishes
 from fillwatch.engine.common import Common
-from fillwatch.simulator import SimulatedBroker, World
+from fillwatch.simulator import World
 from fillwatch.testing import run_virtual
 
 RUNS = 5
-#: Frames that are decoded and absorbed at a stretch, as the stream does.
-BATCH = 64
 #: Updates that are measured, and how often.
 UPDATES, STREAM_RUNS = 10_000, 3
 
@@ -49,7 +48,10 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def stream() -> Iterator[str]:
-    """Trade updates from the bytes of the frame to the belief; where all are news, to whoever iterates over a watch."""
+    """Trade updates from the bytes of the frame to the belief; where all are news, to whoever iterates over a watch.
+
+    Over the adapter's own stream and the engine's own feed: see `benchmarks.pushed`.
+    """
     rows = []
     for case, news_every, most in (("a tenth news", 10, 25.0), ("all news, a waiter woken by each", 1, 50.0)):
         began = time.perf_counter()
@@ -67,23 +69,22 @@ def stream() -> Iterator[str]:
 def _absorbing(orders: int, news_every: int) -> Callable[[], Coroutine[object, object, float]]:
     async def absorb() -> float:
         config = FillDetectionConfig(timeout_seconds=3600.0, partial_fills="wait")
-        world = World(1, clock=asyncio.get_running_loop().time, requests_per_minute=None)
+        broker = Pushed(World(1, clock=asyncio.get_running_loop().time, requests_per_minute=None))
         first = updates(orders, orders, news_every=orders + 1)
         rest = updates(orders, UPDATES, news_every=news_every)
-        async with asyncio.TaskGroup() as ears, FillDetectionEngine(SimulatedBroker(world), config) as engine:
+        async with asyncio.TaskGroup() as ears, FillDetectionEngine(broker, config) as engine:
             watches = [engine.watch(order_id(number)) for number in range(orders)]
-            cases = {watch.order_id: watch._case for watch in watches}
             heard = [0]
             for watch in watches if news_every == 1 else ():
                 ears.create_task(_listen(watch, heard))
-            await asyncio.sleep(0)
-            await _take_in(first, cases)
+            await broker.give(first)
             heard[0] = 0
             gc.collect()
             began = time.process_time()
-            await _take_in(rest, cases)
+            await broker.give(rest)
             used = time.process_time() - began
             assert heard[0] == (UPDATES if news_every == 1 else 0)
+            assert all(watch.belief.seen_as_of > 0 for watch in watches)
         return used
 
     return absorb
@@ -92,20 +93,6 @@ def _absorbing(orders: int, news_every: int) -> Callable[[], Coroutine[object, o
 async def _listen(watch: OrderWatch, heard: list[int]) -> None:
     async for _ in watch:
         heard[0] += 1
-
-
-async def _take_in(raws: list[bytes], cases: Mapping[str, Case]) -> None:
-    loop = asyncio.get_running_loop()
-    for start in range(0, len(raws), BATCH):
-        now = loop.time()
-        for raw in raws[start : start + BATCH]:
-            for told in frames.told(raw, now):
-                if isinstance(told, Seen):
-                    cases[told.order.order_id].absorb(told, now)
-                elif isinstance(told, Executed):
-                    cases[told.execution.order_id].absorb(told, now)
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)  # so that whoever the last ones wake has his turn
 
 
 def page() -> Iterator[str]:

@@ -7,6 +7,7 @@ or a caller has written is made plain before any handler sees it, so that it can
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
     from loguru import Logger, Message, Record
 
 logger.disable("fillwatch")
+#: Grows with each call of `enable_logging`, after which whoever believed that nobody listens asks again at once.
+_calls = [0]
 
 #: Characters of one message; an explanation of a broker is cut at 300 where it enters one.
 MESSAGE_LIMIT = 2_000
 #: The number of the handler that loguru itself installs.
 _STOCK_HANDLER = 0
+#: For how many lines of a level, and for how long, it is believed that nobody listens: see `Ears`.
+LINES, SECONDS = 64, 0.05
+#: Asks in the name of the module that calls `Ears.hear`.
+_ASKING = logger.opt(lazy=True, depth=1)
 
 
 def enable_logging(
@@ -49,6 +56,7 @@ def enable_logging(
         logger.remove(_STOCK_HANDLER)
         logger.add(sys.stderr, filter={"": True, "fillwatch": False})
     logger.enable("fillwatch")
+    _calls[0] += 1
     return number
 
 
@@ -71,6 +79,49 @@ def often_logger() -> Logger:
     Its arguments are functions, called when a line is shown; `about=` is one that gives an order id and `elapsed()`.
     """
     return logger.patch(_name_order).patch(_make_plain).opt(lazy=True)
+
+
+class _Heard(Exception):
+    """No error: how a line that is never finished says that somebody listens."""
+
+
+class Ears:
+    """Whether anybody listens to lines of a level, for whoever would write thousands of them a second.
+
+    loguru is asked, from the module that writes, by a line that is never finished: its text is only asked for where
+    somebody listens. That nobody does is believed for `LINES` lines or `SECONDS`, whichever ends first, and until
+    `enable_logging` is called; that somebody does, never: the line itself asks.
+    """
+
+    __slots__ = ("_calls", "_clock", "_deaf", "_until")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        #: Lines of each level that nobody need ask about any more.
+        self._deaf: dict[str, int] = {}
+        self._calls = -1
+        self._until = -math.inf
+
+    def hear(self, level: str) -> bool:
+        """Whether a line of this level that the caller is about to write may be seen."""
+        left = self._deaf.get(level, 0)
+        if left and self._calls == _calls[0] and self._clock() < self._until:
+            self._deaf[level] = left - 1
+            return False
+        try:
+            _ASKING.log(level, "{}", _say)
+        except _Heard:
+            self._deaf.clear()
+            return True
+        if self._calls != _calls[0] or self._clock() >= self._until:
+            self._deaf.clear()
+            self._calls, self._until = _calls[0], self._clock() + SECONDS
+        self._deaf[level] = LINES
+        return False
+
+
+def _say() -> str:
+    raise _Heard
 
 
 def plain_logger() -> Logger:

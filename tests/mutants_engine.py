@@ -21,7 +21,7 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what two routes tell is added up",
         file="fillwatch/core/standing.py",
-        old="return tape.gross if gross is None else max(gross, tape.gross)",
+        old="return gross if gross is not None and gross >= tape.gross else tape.gross",
         new="return tape.gross if gross is None else gross + tape.gross",
         tests=BELIEF,
     ),

@@ -12,7 +12,7 @@ import sys
 import pytest
 from loguru import logger
 
-from fillwatch.logs import enable_logging, order_logger, plain_logger
+from fillwatch.logs import LINES, SECONDS, Ears, enable_logging, order_logger, plain_logger
 from fillwatch.testing import virtual
 
 pytestmark = pytest.mark.usefixtures("quiet_loguru")
@@ -213,3 +213,36 @@ def test_logurus_own_handler_does_not_double_our_lines_and_still_serves_others()
 
 def test_importing_adds_no_handler() -> None:
     assert stderr_of("assert list(logger._core.handlers) == [0]") == []
+
+
+class TestEars:
+    """Whether anybody listens is asked of loguru once for many lines, and never left open for long."""
+
+    def test_nobody_is_heard_until_logging_is_enabled_and_then_at_once(self) -> None:
+        ears, sink = Ears(lambda: 0.0), io.StringIO()
+        assert not ears.hear("INFO")
+        number = enable_logging("INFO", sink)
+        assert ears.hear("INFO")
+        assert not ears.hear("DEBUG")
+        assert ears.hear("WARNING")
+        assert sink.getvalue() == ""  # to ask writes no line
+        logger.remove(number)
+        assert not ears.hear("INFO")
+
+    @pytest.mark.parametrize("waited", ["lines", "seconds"])
+    def test_who_enables_loguru_himself_is_heard_soon(self, waited: str) -> None:
+        now = 0.0
+        ears = Ears(lambda: now)
+        assert not ears.hear("INFO")
+        logger.add(io.StringIO(), level="INFO")
+        logger.enable("fillwatch")
+        if waited == "seconds":
+            now = SECONDS
+            assert ears.hear("INFO")
+        else:
+            assert [ears.hear("INFO") for _ in range(LINES + 1)] == [False] * LINES + [True]
+
+    def test_one_module_may_be_listened_to_alone(self) -> None:
+        logger.add(io.StringIO())
+        logger.enable(__name__)
+        assert Ears(lambda: 0.0).hear("DEBUG")

@@ -7,6 +7,7 @@ belief however they are permuted or repeated. Whoever adds a route adds no rule.
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from decimal import Decimal
 
 from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
@@ -15,7 +16,7 @@ from fillwatch.core.quick import maker
 from fillwatch.core.reading import Reading
 from fillwatch.core.results import Transition
 from fillwatch.core.standing import NEVER, rank, visible
-from fillwatch.core.tape import fingerprint
+from fillwatch.core.tape import ZERO, fingerprint
 from fillwatch.core.tapes import Tapes
 
 _transition = maker(Transition)
@@ -65,25 +66,25 @@ class OrderBelief(Reading):
         if not news:
             return ()
         self.news += 1
-        before = self._visible
         tapes = self._tapes
         told = OrderStatus.UNKNOWN if tapes is None else tapes.status
         after = visible(self.best, None if tapes is None else tapes.fullest, self._cumulative, told)
-        if after == before:
+        old, was_told = self.status, self._is_told
+        if after == (old, self.filled_quantity, self.replaced_by, was_told):
             return ()
-        self._visible = after
-        old, new = before[0], after[0]
+        new, filled, successor_id, _ = after
+        self.status, self.filled_quantity, self.replaced_by, self._is_told = after
         return (
             _transition(
                 order_id=self.order_id,
-                before=old if before[3] else None,
+                before=old if was_told else None,
                 status=new,
-                filled_quantity=after[1],
+                filled_quantity=filled,
                 requested_quantity=self.qty,
                 route=evidence.route,
                 at=evidence.as_of,
-                successor_id=after[2],
-                surprising=before[3] and old is not new and new in STATUS_RULES[old].follows_badly,
+                successor_id=successor_id,
+                surprising=was_told and old is not new and new in STATUS_RULES[old].follows_badly,
             ),
         )
 
@@ -118,10 +119,13 @@ class OrderBelief(Reading):
         return True
 
     def _price(self, order: OrderSnapshot, as_of: float) -> None:
-        if order.filled_qty and order.filled_avg_price:
-            priced = (order.filled_qty, order.updated_at or NEVER, as_of, order.filled_avg_price)
-            if self._priced is None or priced > self._priced:
-                self._priced = priced
+        told = self._priced
+        if (
+            order.filled_qty
+            and order.filled_avg_price
+            and (told is None or _tells_price_better(order, as_of, told, self._priced_as_of))
+        ):
+            self._priced, self._priced_as_of = order, as_of
 
     def _absorb_execution(self, row: Execution, route: Route, as_of: float) -> bool:
         """Take it in; whether something follows from it that did not before."""
@@ -158,10 +162,19 @@ class OrderBelief(Reading):
             *(
                 self._cumulative,
                 self.cumulative_as_of,
-                self._priced,
+                None if self._priced is None else _price_told(self._priced, self._priced_as_of),
                 None if self._tapes is None else self._tapes.status,
             ),
         )
+
+
+def _tells_price_better(new: OrderSnapshot, as_of: float, old: OrderSnapshot, old_as_of: float) -> bool:
+    quantity, before = new.filled_qty or ZERO, old.filled_qty or ZERO
+    return quantity > before or (quantity == before and _price_told(new, as_of) > _price_told(old, old_as_of))
+
+
+def _price_told(order: OrderSnapshot, as_of: float) -> tuple[Decimal, datetime, float, Decimal]:
+    return order.filled_qty or ZERO, order.updated_at or NEVER, as_of, order.filled_avg_price or ZERO
 
 
 def _is_same(order: OrderSnapshot, best: OrderSnapshot) -> bool:

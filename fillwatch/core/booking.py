@@ -19,7 +19,7 @@ def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
     total = chain.filled_quantity
     if total is None:
         return
-    if not chain.has_successors:
+    if not chain.has_successors:  # most
         _record(book, chain.first, total, now)
         return
     earlier = ZERO
@@ -31,15 +31,21 @@ def record_chain(book: PositionBook, chain: OrderChain, now: float) -> None:
 
 
 def _record(book: PositionBook, link: OrderBelief, own: Decimal, now: float) -> None:
-    symbol, side = link.symbol, link.side
-    if symbol and side is not None:
-        book.record(
-            link.order_id,
-            symbol=symbol,
-            side=side,
-            quantity=own,
-            as_of=link.seen_as_of if link.seen_as_of > -math.inf else now,
-            at=link.filled_at,
-            created_at=None if link.best is None else link.best.created_at,
-            busts=link.undone,
-        )
+    best, seen = link.best, link.seen_as_of
+    if best is not None and best.symbol and best.side is not None:
+        symbol, side = best.symbol, best.side  # what is read off the link below, for most
+    else:
+        symbol, told = link.symbol, link.side
+        if not symbol or told is None:
+            return
+        side = told
+    book.record(
+        link.order_id,
+        symbol=symbol,
+        side=side,
+        quantity=own,
+        as_of=seen if seen > -math.inf else now,
+        at=link.filled_at if best is None else best.filled_at or link.filled_at,
+        created_at=None if best is None else best.created_at,
+        busts=link.undone,
+    )

@@ -29,12 +29,14 @@ class OrderChain:
     last asked for and described.
     """
 
-    __slots__ = ("_is_over", "_later", "first", "news", "read_as_of", "tape_as_of")
+    __slots__ = ("_is_over", "_later", "_rejected_as_of", "first", "news", "read_as_of", "tape_as_of")
 
     def __init__(self, order_id: str) -> None:
         #: The order that was handed in, and those that replaced it.
         self.first = OrderBelief(order_id)
         self._later: tuple[OrderBelief, ...] = ()
+        #: The earliest moment for which a successor was told to be rejected.
+        self._rejected_as_of: dict[str, float] | None = None
         #: None when it has to be worked out anew.
         self._is_over: bool | None = False
         #: Grows with each piece of evidence from which something may follow; what follows from none need not be asked.
@@ -53,24 +55,25 @@ class OrderChain:
                 order_id = evidence.order_id
             case Unanswered():
                 return ()
-        link = self._link(order_id)
+        link = self.first if order_id == self.first.order_id else self._link(order_id)
         if link is None:
             return ()
         before = link.news
         changes = link.absorb(evidence)
+        if link is not self.first and isinstance(evidence, Seen) and evidence.order.status is OrderStatus.REJECTED:
+            told = self._rejected_as_of = self._rejected_as_of or {}
+            told[order_id] = min(told.get(order_id, math.inf), evidence.as_of)
         # Of several links the moments at which each was seen count as well.
         if link.news != before or self._later:
             self.news += 1
             self._is_over = None
-        if isinstance(evidence, Seen) and evidence.route not in PUSHED and link is self.current:
+        if evidence.route not in PUSHED and isinstance(evidence, Seen) and link is self.current:
             self.read_as_of = max(self.read_as_of, evidence.as_of)
         if changes and changes[0].successor_id is not None:
             self._grow()
         return changes
 
     def _link(self, order_id: str) -> OrderBelief | None:
-        if self.first.order_id == order_id:
-            return self.first
         return next((link for link in self._later if link.order_id == order_id), None)
 
     def absorb_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
@@ -104,10 +107,15 @@ class OrderChain:
 
     @property
     def doubtful(self) -> OrderBelief | None:
-        """The order before a rejected successor, if it has not been seen since: it may be alive or filled."""
+        """The order before a rejected successor, if it has not been seen since: it may be alive or filled.
+
+        Since it was rejected, that is: one page shows both, and would leave the doubt for ever.
+        """
         for before, after in zip(self._links, self._later, strict=False):
-            if after.status is OrderStatus.REJECTED and before.seen_as_of <= after.seen_as_of:
-                return before
+            if after.status is OrderStatus.REJECTED:
+                rejected = (self._rejected_as_of or {}).get(after.order_id, after.seen_as_of)
+                if before.seen_as_of <= rejected:
+                    return before
         return None
 
     @property
@@ -118,6 +126,8 @@ class OrderChain:
         return self._is_over
 
     def _has_ended(self) -> bool:
+        if not self._later:
+            return self.first.status in ENDS or self.first.is_complete
         current = self.current
         return current.is_complete or (current.status in ENDS and self.doubtful is None)
 

@@ -62,7 +62,7 @@ class Ledger:
         self, quantity: Decimal, *, busts: int, as_of: float, at: datetime | None, created_at: datetime | None
     ) -> None:
         """The order has executed `quantity` in all; see `PositionBook.record`."""
-        if created_at != self.created_at:
+        if created_at is not self.created_at and created_at != self.created_at:
             self.created_at = _earlier(self.created_at, created_at)
         mark = self.marks.get((busts, quantity))
         if mark is None:

@@ -93,7 +93,11 @@ class PositionBook:
         baseline holds already. A smaller quantity than one recorded before is old news, unless `busts`, how many
         busts and corrections `quantity` takes into account, is greater.
         """
-        ledger = self._ledger(order_id, symbol, side)
+        ledger = self._orders.get(order_id)
+        if ledger is None or ledger.side is None or (not ledger.pays_in_kind and "/" in symbol):
+            ledger = self._ledger(order_id, symbol, side)
+        elif self._cache:
+            self._cache.pop(ledger.symbol, None)
         ledger.is_followed = True
         ledger.state(quantity, busts=busts, as_of=as_of, at=at, created_at=created_at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,17 +18,34 @@ from fillwatch.core.tapes import NO_TAPES, Tapes
 class Reading:
     """The readable side of a belief: `best` is the snapshot that counts, None before the first.
 
+    `status`: where the order stands, `UNKNOWN` before anything was heard. `filled_quantity`: shares that stand
+    executed, None when not known; a smaller snapshot is a stale one, never a bust, which is told by the tape, and when
+    the tape has one but not all the executions before it, the newest snapshot decides if it agrees with the
+    difference, and nothing otherwise. `replaced_by`: the successor's id, once the order was replaced.
+
     What follows from the evidence is worked out when evidence brings something new, for it is read far more often.
     """
 
-    __slots__ = ("_priced", "_tapes", "_visible", "best", "order_id")
+    __slots__ = (
+        "_is_told",
+        "_priced",
+        "_priced_as_of",
+        "_tapes",
+        "best",
+        "filled_quantity",
+        "order_id",
+        "replaced_by",
+        "status",
+    )  # fmt: skip
 
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
         self.best: OrderSnapshot | None = None
         self._tapes: Tapes | None = None
-        self._priced: tuple[Decimal, datetime, float, Decimal] | None = None
-        self._visible = UNHEARD
+        #: The snapshot that tells the average price of most, and the latest moment for which it was told.
+        self._priced: OrderSnapshot | None = None
+        self._priced_as_of = -math.inf
+        self.status, self.filled_quantity, self.replaced_by, self._is_told = UNHEARD
 
     @property
     def tapes(self) -> Mapping[Route, Tape]:
@@ -40,11 +58,6 @@ class Reading:
         return self.best is not None or self._tapes is not None
 
     @property
-    def status(self) -> OrderStatus:
-        """Where the order stands; `UNKNOWN` before anything was heard."""
-        return self._visible[0]
-
-    @property
     def qty(self) -> Decimal | None:
         """Shares asked for; None for notional orders and before it is known."""
         if self.best is not None:
@@ -55,18 +68,9 @@ class Reading:
         return last.cum_qty + last.leaves_qty
 
     @property
-    def filled_quantity(self) -> Decimal | None:
-        """Shares that stand executed; None when not known.
-
-        A smaller snapshot is a stale one, never a bust; a bust is told by the tape. When the tape has one but not all
-        the executions before it, the newest snapshot decides if it agrees with the difference, and nothing otherwise.
-        """
-        return self._visible[1]
-
-    @property
     def is_complete(self) -> bool:
         """Whether the whole quantity stands executed: nothing is left to happen, whatever the status lags behind."""
-        filled = self._visible[1]
+        filled = self.filled_quantity
         if not filled:
             return False
         qty = self.qty
@@ -79,8 +83,8 @@ class Reading:
         if not quantity:
             return None
         voided = tape is not None and bool(tape.voided)
-        if self._priced is not None and self._priced[0] == quantity and not voided:
-            return self._priced[3]
+        if self._priced is not None and self._priced.filled_qty == quantity and not voided:
+            return self._priced.filled_avg_price
         if tape is not None and tape.net == quantity:
             return tape.average_price
         return None
@@ -94,11 +98,6 @@ class Reading:
     def undone(self) -> int:
         """Busts and corrections that were told, by each route that told of them."""
         return 0 if self._tapes is None else self._tapes.undone
-
-    @property
-    def replaced_by(self) -> str | None:
-        """The successor's id, once the order was replaced."""
-        return self._visible[2]
 
     @property
     def symbol(self) -> str:

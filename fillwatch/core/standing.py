@@ -34,7 +34,7 @@ def _status(best: OrderSnapshot | None, told: OrderStatus) -> OrderStatus:
     if best is None:
         return told
     status = best.status
-    if told is OrderStatus.UNKNOWN or status.is_terminal:
+    if told is status or told is OrderStatus.UNKNOWN or status.is_terminal:
         return status
     if told is OrderStatus.FILLED:
         return told
@@ -47,7 +47,7 @@ def _filled(best: OrderSnapshot | None, tape: Tape | None, gross: Decimal | None
     if tape is None:
         return gross
     if not tape.voided:
-        return tape.gross if gross is None else max(gross, tape.gross)
+        return gross if gross is not None and gross >= tape.gross else tape.gross
     if gross is None or tape.gross >= gross:
         return tape.net
     shown = best.filled_qty if best is not None else None

@@ -37,12 +37,13 @@ class Audits:
         listed = len(self._index.live) + len(self._index.audited)
         return max(self._list.pages, math.ceil(listed / self._page_size)) if self._page_size else self._list.pages
 
-    def due_in(self, *, feed_is_up: bool) -> float:
-        """Until fills are asked for although nobody waits for them."""
+    def due_in(self, feed_audit: float) -> float:
+        """Until fills are asked for although nobody waits for them; `feed_audit`: the longest that a feed which stands
+        goes without (infinite if there is none): a new one has not earned all of `FEED_AUDIT`."""
         if not self._tape.is_ready or not self._index:
             return math.inf
         late = LATE_FACTS - self._tape.age
-        return min(late, FEED_AUDIT - self._told_age) if feed_is_up else late
+        return min(late, min(feed_audit, FEED_AUDIT) - self._told_age) if feed_audit < math.inf else late
 
     def turn_in(self, rate: float) -> float:
         """Until the tape has its turn because the list is so long that it hides fills, at `rate` requests a second;

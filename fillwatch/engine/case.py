@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fillwatch.core.chain import OrderChain
 from fillwatch.core.config import PartialFills
 from fillwatch.core.course import Course, Terms
-from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import Evidence, Executed, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.results import FillResult
 from fillwatch.core.schedule import audit_interval, interval
@@ -119,9 +119,11 @@ class Case(Waiting):
         """A logger that says whose lines it writes. Made anew each time: few lines are written, and many cases kept."""
         return bound(self._common.log, self.order_id, self._elapsed)
 
-    def tell(self, level: str, text: Callable[[], str]) -> None:
-        """Log what `text` gives, which is not asked for when nobody would see it: for what is told often."""
-        self._common.often.log(level, "{}", text, about=lambda: (self.order_id, self._elapsed))
+    def tell(self, level: str, text: Callable[..., str], *about: object) -> None:
+        """Log what `text(*about)` gives, which is not asked for when nobody would see it: for what is told often."""
+        common = self._common
+        if common.ears.hear(level):
+            common.often.log(level, "{}", lambda: text(*about), about=lambda: (self.order_id, self._elapsed))
 
     def _elapsed(self) -> float:
         return self._common.loop.time() - self.started
@@ -164,17 +166,14 @@ class Case(Waiting):
         chain = self.chain
         before, news, self.seen_before = chain.filled_quantity, chain.news, chain.seen_as_of
         changes = chain.absorb(evidence)
-        match evidence:
-            case Seen() | Missing():
-                self._looks += 1
-                self.checks += 1
-                self.tell("DEBUG", lambda: look_line(evidence))
-            case Executed():
-                self.checks += 1
-            case Unanswered():
-                pass
+        if isinstance(evidence, Executed):
+            self.checks += 1
+        elif not isinstance(evidence, Unanswered):
+            self._looks += 1
+            self.checks += 1
+            self.tell("DEBUG", look_line, evidence)
         if chain.news != news:
-            if chain.filled_quantity != before:
+            if (changes or chain.has_successors) and chain.filled_quantity != before:
                 self.course.last_execution = now
             self.course.note(now)
         if self._question is not None or self._heard is not None:
@@ -217,7 +216,7 @@ class Case(Waiting):
 
     def told_again(self, order: OrderSnapshot, route: Route, as_of: float) -> None:
         """Log a look that brought nothing new."""
-        self.tell("DEBUG", lambda: look_line(Seen(order=order, route=route, as_of=as_of)))
+        self.tell("DEBUG", _looked_again, order, route, as_of)
 
     def read_tape(self, as_of: float) -> None:
         """The tape was read to its end, asked at `as_of`."""
@@ -230,3 +229,7 @@ class Case(Waiting):
         if self._common.diary is not None:
             self._common.diary.unanswered(self, evidence)
         self._let_hear(evidence)
+
+
+def _looked_again(order: OrderSnapshot, route: Route, as_of: float) -> str:
+    return look_line(Seen(order=order, route=route, as_of=as_of))

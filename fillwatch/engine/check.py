@@ -17,6 +17,7 @@ T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
 
 UNREADABLE = "positions could not be read"
+NO_FILLS = "the position differs, and the fills of others that may explain it could not be read"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -24,7 +25,7 @@ class Check:
     """Began at `started`; a difference counts from `ripe` on (the loop's clock, in seconds).
 
     `claim`: what the caller expects, None for what the book does. `in_flight`: the last comparison, if fills that
-    positions need not show yet explain its difference.
+    positions need not show yet explain its difference. `lacks`: what stands in the way of a verdict.
     """
 
     order_id: str
@@ -34,12 +35,13 @@ class Check:
     ripe: float
     verdict: asyncio.Future[ConsistencyResult]
     in_flight: ConsistencyResult | None = None
+    lacks: str = UNREADABLE
     _wait: float = FIRST_WAIT
 
     @property
     def at_worst(self) -> ConsistencyResult:
         """The verdict if nothing more is learnt."""
-        return self.in_flight or self.unknown(UNREADABLE)
+        return self.in_flight or self.unknown(self.lacks)
 
     def unknown(self, why: str) -> ConsistencyResult:
         """The verdict when there was nothing to compare."""

@@ -11,7 +11,7 @@ from fillwatch.core.evidence import Missing, Seen
 from fillwatch.core.results import Transition
 from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.engine.wishes import Wishes
-from fillwatch.logs import often_logger, plain_logger
+from fillwatch.logs import Ears, often_logger, plain_logger
 
 if TYPE_CHECKING:
     from fillwatch.engine.case import Case
@@ -23,7 +23,7 @@ _VERIFIER = MultiMethodVerifier()
 class Common:
     """An engine's configuration of the moment, its ear for changes, its diary, its loop and its loggers."""
 
-    __slots__ = ("_wishes", "config", "diary", "log", "loop", "often", "on_change")
+    __slots__ = ("_wishes", "config", "diary", "ears", "log", "loop", "often", "on_change")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Common:
         self.loop = asyncio.get_running_loop()
         self.log = plain_logger()
         self.often = often_logger()
+        self.ears = Ears(self.loop.time)
         self._wishes = Wishes()
 
     def shared(self, wishes: Wishes) -> Wishes:

@@ -23,7 +23,7 @@ from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult
 from fillwatch.core.symbols import normal_quantities, normal_symbol
 from fillwatch.engine.agenda import HAIR, Agenda
-from fillwatch.engine.check import Check
+from fillwatch.engine.check import NO_FILLS, Check
 from fillwatch.engine.sharing import Background, SharedCall
 from fillwatch.logs import order_logger, plain_logger
 
@@ -164,6 +164,7 @@ class StateConsistencyValidator:
         elif answer.as_of < check.ripe:
             self._look_again(check)
         elif check.claim is None and self._read_fills is not None:
+            check.lacks = NO_FILLS
             self._tape.ask((check, answer))
         else:
             self._conclude(check, answer)

@@ -44,22 +44,22 @@ class Dues:
     @property
     def listed(self) -> int:
         """Looks that a page of the list may answer."""
-        return len(self._listed) + sum(case.is_listed for case, _ in self._urgent)
+        return len(self._listed) + sum(_is_listed(due) for due in self._urgent)
 
     @property
     def single(self) -> int:
         """Looks that nothing but a request of their own answers."""
-        return len(self._single) + sum(not case.is_listed for case, _ in self._urgent)
+        return len(self._single) + sum(not _is_listed(due) for due in self._urgent)
 
     @property
     def waited_for(self) -> list[Case]:
         """Cases of the list that somebody waits for a look at."""
-        return [case for case, order_id in self._urgent if case.is_listed and case.chain.current.order_id == order_id]
+        return [due[0] for due in self._urgent if _is_listed(due)]
 
     def first(self) -> Due | None:
         """The look to ask for by its id: the longest due of those that nothing else answers, or of all."""
         for due in self._urgent:
-            if not due[0].is_listed:
+            if not _is_listed(due):
                 return due
         for case in self._single:
             return case, case.chain.current.order_id
@@ -165,6 +165,15 @@ class Dues:
             for order_id in case.chain.ids:
                 self._urgent.pop((case, order_id), None)
 
+    def follow(self, case: Case) -> None:
+        """The order was replaced: what is due, and what somebody waits for, is a look at its successor."""
+        self.forget(case)
+        current = case.chain.current.order_id
+        for due in [due for due in self._urgent if due[0] is case and due[1] != current]:
+            del self._urgent[due]  # no page that is aimed or swept would ever answer it
+            self._urgent[case, current] = None
+        self.keep_due(case)
+
     def _interval(self, case: Case) -> float:
         return case.interval(at_least=self.audit_of(case))
 
@@ -184,3 +193,9 @@ class Dues:
         for case in cases:
             if case.due_at == due_at:  # else it was appointed anew meanwhile
                 self.keep_due(case)
+
+
+def _is_listed(due: Due) -> bool:
+    """Whether pages of the list are read for this look: they are for the order at work, not for one before it."""
+    case, order_id = due
+    return case.is_listed and case.chain.current.order_id == order_id

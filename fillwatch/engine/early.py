@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from fillwatch.core.evidence import Executed, Seen
 
-#: Seconds for which such events are kept, and the most of such orders.
-SECONDS, ORDERS = 30.0, 10_000
+#: Seconds for which such events are kept, the most of such orders, and the most events of one of them.
+SECONDS, ORDERS, TOLD = 30.0, 10_000, 1_000
 
 
 class Early:
@@ -18,7 +18,10 @@ class Early:
 
     def keep(self, order_id: str, evidence: Seen | Executed, now: float) -> None:
         """Remember `evidence` for a while."""
-        self._kept.setdefault(order_id, []).append(evidence)
+        told = self._kept.setdefault(order_id, [])
+        told.append(evidence)
+        while len(told) > 1 and (told[0].as_of < now - SECONDS or len(told) > TOLD):
+            del told[0]
         self._kept.move_to_end(order_id)
         while len(self._kept) > ORDERS or next(iter(self._kept.values()))[-1].as_of < now - SECONDS:
             self._kept.popitem(last=False)

@@ -66,10 +66,13 @@ class EndsReader:
             return None
         self._asked = self._loop.time()
         self._out += 1
+        page: Listing | Unanswered | None = None
         try:
             page = await self._broker.ended(after=self._after)
         finally:
             self._out -= 1
+            if page is None:  # it raised, which the protocol forbids
+                self._fail()
         if isinstance(page, Unanswered):
             self._miss(page)
         else:
@@ -97,6 +100,9 @@ class EndsReader:
         if error.failure is Failure.PERMANENT and not isinstance(error, KeysRefused):
             plain_logger().info("the broker has no list of ended orders: {}", error)
             self._broker = None
+        self._fail()
+
+    def _fail(self) -> None:
         self._in_vain += 1
         if self._in_vain >= IN_VAIN:
             self._set_aside()

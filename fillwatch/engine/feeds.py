@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
 from fillwatch.core.evidence import PUSHED, Executed, Seen
-from fillwatch.core.loss import LossMeter
+from fillwatch.core.loss import LONGEST_AUDIT, LossMeter
 from fillwatch.core.results import Transition
 from fillwatch.core.tape import ZERO
 from fillwatch.engine.agenda import Agenda
@@ -92,6 +92,16 @@ class Feed:
         """Reads of a case can wait that was described at this moment or later: it is covered, by a feed that is
         trusted. Infinite while there is none."""
         return self._since if self.is_trusted else math.inf
+
+    @property
+    def tape_audit(self) -> float:
+        """Seconds within which the tape has to be asked what the feed did not tell; infinite while it is down.
+
+        Of a feed that is not trusted every order is read as if there were none.
+        """
+        if not self.is_up:
+            return math.inf
+        return self.meter.audit_interval if self.is_trusted else LONGEST_AUDIT
 
     def audit_interval(self, case: Case) -> float:
         """Seconds for which the feed makes a read of the case needless; 0 if it does not cover it.

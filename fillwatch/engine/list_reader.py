@@ -61,7 +61,12 @@ class ListReader:
     @property
     def is_paging(self) -> bool:
         """Whether a page was asked for just now and has not come."""
-        return self._loop.time() < self._asked + PATIENCE
+        return self.awaits_for > 0.0
+
+    @property
+    def awaits_for(self) -> float:
+        """Seconds for which a page that was asked for is still awaited before it is asked for again."""
+        return max(0.0, self._asked + PATIENCE - self._loop.time())
 
     async def read(self) -> Listing | Unanswered:
         """One page, as one request on the wire: the next one of the sweep, the first of a new one, or an aimed one."""
@@ -115,7 +120,8 @@ class ListReader:
                 self._dues.want_again(case, order_id)
 
     async def _give_up(self, sweep: Sweep, page: Unanswered) -> None:
-        if self._sweep is sweep:
+        """A page went unanswered: whoever waits for it is told; the sweep goes on if it had come further."""
+        if self._sweep is sweep and not sweep.lose():
             self._sweep = None
             self._dues.failed()
         for number, order_id in enumerate([*sweep.missing], start=1):

@@ -77,8 +77,7 @@ class Reader:
         """The order was replaced: what is told of its successors is told of it."""
         if sum(self.index.add(order_id, case) for order_id in case.chain.ids):
             case.tape_since = max(case.tape_since, self.tape.read_to)
-            self.dues.forget(case)
-            self.dues.keep_due(case)
+            self.dues.follow(case)
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""
@@ -94,16 +93,18 @@ class Reader:
         """Until something becomes due, or the tape's turn comes, or a token can be spent with orders to look at."""
         pause = None
         if Priority.POLL not in self._asking:
-            pause = self._audits.due_in(feed_is_up=self.feed.is_up)
+            pause = self._audits.due_in(self.feed.tape_audit)
             exposed, turn = self._counter.census().exposed, self._audits.turn_in(self._wire.limiter.rate_now)
             if exposed and turn < math.inf:
                 pause = min(pause, LONGEST_REST, max(turn, LEAST_REST))
             elif exposed:
                 pause = min(pause, LONGEST_REST, self._spare_in())
-            elif self.dues.listed or self.dues.single:
-                pause = min(pause, self._beat.look_in or math.inf)  # if it could go now, something else is awaited
+            elif self.dues.listed or self.dues.single or self.list.is_sweeping:
+                # If it could go now, something else is awaited.
+                pause = min(pause, self._beat.look_in or self.list.awaits_for or math.inf)
+        pause = min(math.inf if pause is None else pause, self.tape.wanted_in)
         try:
-            async with asyncio.timeout(None if pause is None else max(pause, LEAST_REST)):
+            async with asyncio.timeout(max(pause, LEAST_REST)):
                 await self._kick.wait()
         except TimeoutError:
             pass
@@ -172,7 +173,7 @@ class Reader:
                 paging=self.list.is_paging or Read.PAGE in self._chosen,
                 tape=self.tape.is_ready and Read.TAPE not in self._chosen,
                 tape_wanted=self.tape.is_wanted,
-                audit_due=self._audits.due_in(feed_is_up=self.feed.is_up) <= 0,
+                audit_due=self._audits.due_in(self.feed.tape_audit) <= 0,
                 tape_due=tape_in <= HAIR,
                 ends=self._audits.ends_may_go and Read.ENDS not in self._chosen,
                 leftover=is_leftover(tokens, self._wire.limiter.rate_now, tape_in),

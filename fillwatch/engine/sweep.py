@@ -15,6 +15,8 @@ from fillwatch.engine.case import Case
 MARGIN = timedelta(seconds=60)
 #: The list ends before `until`.
 INSTANT = timedelta(microseconds=1)
+#: Pages in a row that may go unanswered in the middle of a sweep: begun anew each time, a long one would never end.
+IN_VAIN = 5
 
 
 class Sweep:
@@ -28,6 +30,7 @@ class Sweep:
         self.began = math.inf
         self.is_complete = False
         self._barren = 0
+        self._lost = 0
         self._unreadable = False
 
     @classmethod
@@ -53,6 +56,7 @@ class Sweep:
     def take(self, page: Listing) -> bool:
         """Count a page; whether the next one is worth its request."""
         self.pages += 1
+        self._lost = 0
         self.began = min(self.began, page.as_of)
         met = [order.order_id for order in page.orders if order.order_id in self.missing]
         for order_id in met:
@@ -64,6 +68,11 @@ class Sweep:
             return False
         self.until = page.until
         return goes_on(missing=len(self.missing), barren=self._barren)
+
+    def lose(self) -> bool:
+        """Count a page that went unanswered; whether to ask for it again rather than begin anew."""
+        self._lost += 1
+        return self.pages > 0 and self._lost < IN_VAIN
 
 
 def submitted(belief: OrderBelief) -> datetime | None:

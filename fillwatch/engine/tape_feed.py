@@ -1,12 +1,10 @@
-"""The FILL activities as a feed: where it has been read to, where the next read begins, and who waits for it."""
+"""Reads the FILL activities: what they show goes to the book and the cases, and those who wait for it are told."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Broker, Fills
 from fillwatch.core.errors import Failure
@@ -15,95 +13,12 @@ from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.positions import PositionBook
 from fillwatch.engine.case import Case
 from fillwatch.engine.index import Index
+from fillwatch.engine.tape_cursor import TapeFeed
 
-#: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
-OVERLAP = timedelta(seconds=5)
-#: A read for somebody's sake begins so many rows back, if that is earlier: they fit in its page, and rows which came
-#: later still are met for nothing.
-ROWS_AGAIN = 50
 #: Seconds for which a page is awaited before the same one is asked for again.
 PATIENCE = 1.0
-#: What happened in the first seconds of an order must not fall between it and a broker's clock.
-MARGIN = timedelta(seconds=5)
-
-
-class TapeFeed:
-    """The cursor of the tape. One read may take several pages; `began` is when the first of them was asked for."""
-
-    def __init__(self) -> None:
-        self.start: datetime | None = None
-        self.newest: datetime | None = None
-        self.token: str | None = None
-        self.began: float | None = None
-        #: Counts the times it was taken back; what was asked before that moves the cursor no more.
-        self.generation = 0
-        #: The newest rows, and since when somebody has wanted them to be read again.
-        self._latest: dict[str, datetime] = {}
-        self._wanted_again = -math.inf
-
-    def reach_back(self, to: datetime | None) -> None:
-        """The tape is needed from this time on; one that began later is read again from there."""
-        if to is None:
-            return
-        start = to - MARGIN
-        if self.start is None or start < self.start:
-            self.start, self.newest = start, None
-            self.generation += 1
-            self.restart()
-
-    def back_to(self, moment: datetime | None) -> None:
-        """Read again what has happened since `moment`: when it was read, nobody knew what it concerned."""
-        if moment is not None and self.newest is not None and moment < self.newest:
-            self.newest = moment
-            self.generation += 1
-            self.restart()
-
-    def read_again(self, now: float) -> None:
-        """Let a read that begins from now on go over the newest rows once more."""
-        self._wanted_again = now
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it is known where to begin."""
-        return self.start is not None
-
-    @property
-    def after(self) -> datetime | None:
-        """Where the next read begins."""
-        if self.newest is None or self.start is None:
-            return self.start
-        since = self.newest - OVERLAP
-        if self._wanted_again > -math.inf:
-            since = min([since, *self._latest.values()])
-        return max(self.start, since)
-
-    def take(self, page: Fills, began: float, generation: int) -> float | None:
-        """Move on past `page`; when it was the last one, the moment since which all is known."""
-        if generation != self.generation:
-            return None
-        times = [row.at for row in page.executions if row.at is not None]
-        self.newest = max([*times, *([self.newest] if self.newest else [])], default=None)
-        self._keep(page)
-        if page.complete or page.page_token is None:
-            self.token, self.began = None, None
-            if self._wanted_again <= began:
-                self._wanted_again = -math.inf
-            return began if page.complete else None
-        self.token, self.began = page.page_token, began
-        return None
-
-    def _keep(self, page: Fills) -> None:
-        self._latest |= {row.execution_id: row.at for row in page.executions if row.at is not None}
-        if len(self._latest) > ROWS_AGAIN:
-            self._latest = dict(heapq.nlargest(ROWS_AGAIN, self._latest.items(), key=_moment))
-
-    def restart(self) -> None:
-        """A page went unanswered: begin the read anew."""
-        self.token, self.began = None, None
-
-
-def _moment(row: tuple[str, datetime]) -> datetime:
-    return row[1]
+#: Pages in a row that may go unanswered before there are pauses, in seconds: the first, doubled up to the longest.
+IN_VAIN, FIRST_PAUSE, LONGEST_PAUSE = 3, 0.5, 8.0
 
 
 class TapeReader:
@@ -120,6 +35,7 @@ class TapeReader:
         self._waiters: list[tuple[float, asyncio.Future[None]]] = []
         self._asked = -math.inf
         self._out = 0
+        self._unanswered = 0
 
     @property
     def exists(self) -> bool:
@@ -134,9 +50,25 @@ class TapeReader:
     @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for it, and no page that may tell him is on its way."""
-        if not self.is_ready or not (self._cases or self._waiters):
+        if not self._is_awaited or self.age < self._pause:
             return False
         return not self.is_paging or any(asked > self._asked for asked in self._wishes())
+
+    @property
+    def wanted_in(self) -> float:
+        """Seconds until it is asked again after pages that went unanswered; infinite if nobody waits for that."""
+        left = self._pause - self.age
+        return left if left > 0.0 and self._is_awaited else math.inf
+
+    @property
+    def _is_awaited(self) -> bool:
+        return self.is_ready and bool(self._cases or self._waiters)
+
+    @property
+    def _pause(self) -> float:
+        """Seconds from one page to the next: none before it failed often, or it would take all requests for nothing."""
+        often = self._unanswered - IN_VAIN
+        return 0.0 if often < 0 else min(FIRST_PAUSE * 2.0**often, LONGEST_PAUSE)
 
     @property
     def is_paging(self) -> bool:
@@ -202,17 +134,31 @@ class TapeReader:
         finally:
             self._out -= 1
         if isinstance(page, Unanswered):
-            if page.error.failure is not Failure.TRANSIENT and page.error.failure is not Failure.RATE_LIMITED:
-                feed.restart()  # the token may be what it does not like
-            for case in [*self._cases]:
-                case.unanswered(page)
+            self._miss(page)
             return page
+        self._unanswered = 0
         for row in page.executions:
             self._book.record_execution(row, as_of=page.as_of)
             for case in self._index.of(row.order_id):
                 case.absorb(Executed(execution=row, route=Route.ACTIVITIES, as_of=page.as_of), self._loop.time())
         self._finish(feed.take(page, began, generation))
         return page
+
+    def _miss(self, page: Unanswered) -> None:
+        """No answer: those who wait wait on, unless the broker turns out to have no tape."""
+        self._unanswered = min(self._unanswered + 1, 99)
+        if page.error.failure is not Failure.TRANSIENT and page.error.failure is not Failure.RATE_LIMITED:
+            self._feed.restart()  # the token may be what it does not like
+        for case in [*self._cases]:
+            case.unanswered(page)
+        if not self.exists:
+            for case in [*self._cases]:
+                case.wake()
+            for _, waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._cases.clear()
+            self._waiters.clear()
 
     def _finish(self, as_of: float | None) -> None:
         """The tape is known as of this moment: tell those who have waited since before it."""

@@ -32,9 +32,11 @@ def picture(case: Case, now: float) -> WatchSnapshot:
 def log_change(case: Case, change: Transition) -> None:
     """One line for a transition, at WARNING if the status should not follow the one before."""
     belief = case.chain.current
-    case.tell("WARNING" if change.surprising else "INFO", lambda: _said(belief, change))
+    case.tell("WARNING" if change.surprising else "INFO", _said, belief, change)
+    if change.status is not OrderStatus.UNKNOWN:
+        return
     raw = "" if belief.best is None else belief.best.raw_status
-    if change.status is OrderStatus.UNKNOWN and raw:
+    if raw:
         case.log.warning("the broker's status {!r} is not known; taken for alive", raw)
 
 

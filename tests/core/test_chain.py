@@ -169,6 +169,18 @@ def test_one_moment_for_both_is_not_after() -> None:
     assert chain.doubtful is chain.first
 
 
+def test_the_doubt_ends_with_a_later_page_that_shows_both_again() -> None:
+    """What counts is when the rejection was first told, in whatever order that came, and not its last mention."""
+    told = [
+        seen(i, status, to=to, as_of=t)
+        for t in (2.0, 3.0)
+        for i, status, to in [("a", S.REPLACED, "b"), ("b", S.REJECTED, None)]
+    ]
+    for evidence in (told, [told[0], told[3], told[2], told[1]]):
+        chain = chained(*evidence)
+        assert (chain.doubtful, chain.is_over) == (None, True)
+
+
 # --- quantity and price over the chain --------------------------------------------------------------------------------
 
 TAPE_A, TAPE_B = executed("e1", "a", "4", "10"), executed("e2", "b", "6", "20")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 from fillwatch import FillDetectionConfig
@@ -228,3 +229,17 @@ async def test_news_is_likely_of_market_orders_that_came_just_now() -> None:
     assert not counter._young
     desk.watch("c")
     assert counter.census().hot
+
+
+@virtual
+async def test_what_was_waited_for_of_an_order_that_is_replaced_is_wanted_of_its_successor() -> None:
+    """A page of the list never answers a wish for an id that is no longer the one at work."""
+    desk = Desk()
+    (case,) = desk.watch("a")
+    desk.dues.want(case, "a", -math.inf)
+    replaced = OrderSnapshot(order_id="a", status=OrderStatus.REPLACED, replaced_by="b", order_type="limit")
+    case.absorb(Seen(order=replaced, route=Route.STREAM, as_of=now()), now())
+    desk.dues.follow(case)
+    assert desk.dues.waited_for == [case]
+    desk.dues.cover(["b"])
+    assert not desk.dues.is_urgent

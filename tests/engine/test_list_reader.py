@@ -19,6 +19,7 @@ from fillwatch.engine.common import Common
 from fillwatch.engine.dues import Dues
 from fillwatch.engine.index import Index
 from fillwatch.engine.list_reader import BREATH, ListReader
+from fillwatch.engine.sweep import IN_VAIN
 from fillwatch.engine.tape_feed import TapeReader
 from fillwatch.testing import virtual
 
@@ -121,3 +122,26 @@ async def test_a_late_page_of_a_sweep_that_was_given_up_proves_nothing() -> None
     assert sweeping == [False, False, True]
     assert [case.is_stray for case in desk.cases] == [False] * 4
     assert desk.cases[0].chain.first.is_known
+
+
+@virtual
+async def test_a_page_that_is_lost_in_the_middle_of_a_sweep_is_asked_for_again() -> None:
+    """Begun anew each time, a long sweep over a bad line would never come to the oldest orders."""
+    pages = [page("d", complete=False), *[lost] * (IN_VAIN - 1), page("c", complete=False), page("b", "a")]
+    desk = Desk(Pages(*[(0.0, answer) for answer in pages]), "a", "b", "c", "d")
+    for _ in pages:
+        await desk.reader.read()
+    assert (desk.reader.is_sweeping, desk.reader.pages) == (False, 3)
+    assert all(case.chain.first.is_known and not case.is_stray for case in desk.cases)
+
+
+@virtual
+async def test_a_sweep_whose_pages_are_lost_again_and_again_is_given_up() -> None:
+    desk = Desk(Pages((0.0, page("c", complete=False)), *[(0.0, lost)] * IN_VAIN), "a", "b", "c")
+    sweeping = []
+    for _ in range(1 + IN_VAIN):
+        await desk.reader.read()
+        sweeping.append(desk.reader.is_sweeping)
+    assert sweeping == [True] * IN_VAIN + [False]
+    await asyncio.sleep(3.0)
+    assert desk.dues.listed == 3

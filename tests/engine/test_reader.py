@@ -15,7 +15,7 @@ import pytest
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, OrderRequest, RateLimit
 from fillwatch.brokers.base import Fills
 from fillwatch.core.orders import Execution, Side
-from fillwatch.engine.tape_feed import OVERLAP, ROWS_AGAIN, TapeFeed
+from fillwatch.engine.tape_cursor import OVERLAP, ROWS_AGAIN, TapeFeed
 from fillwatch.simulator import Arrival, Fate, Faults, Kind, Op, Rule, SimulatedBroker, World
 from fillwatch.simulator.plans import Act, Step
 from fillwatch.testing import run_virtual, virtual

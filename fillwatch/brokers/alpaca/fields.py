@@ -48,7 +48,7 @@ def moment(text: str | None) -> datetime | None:
         raise Unreadable(f"{text[:40]!r} is not a time") from None
     if at.tzinfo is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise Unreadable(f"{text[:40]!r} is a time without an offset, or out of range")
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def wire_time(at: datetime) -> str:

@@ -17,6 +17,7 @@ from fillwatch.core.quick import maker
 
 #: Digits before or after the point that no amount has.
 _LARGEST_EXPONENT = 30
+NO_AMOUNT = "a number that is no amount"
 _order = maker(OrderSnapshot)
 _STATUSES = {status.value: status for status in OrderStatus}
 
@@ -91,8 +92,8 @@ def snapshot(row: OrderRow) -> OrderSnapshot:
         raise Unreadable("it has legs")  # rare enough for the long way
     word = row.status
     for amount in (row.qty, row.notional, row.filled_qty, row.filled_avg_price, row.limit_price, row.stop_price):
-        if amount is not None:
-            check(amount)
+        if amount and not (-_LARGEST_EXPONENT <= amount.adjusted() <= _LARGEST_EXPONENT and amount.is_finite()):
+            raise Unreadable(NO_AMOUNT)
     created, submitted, updated, filled = row.created_at, row.submitted_at, row.updated_at, row.filled_at
     return _order(
         order_id=fields.order_id(row.id),
@@ -112,23 +113,23 @@ def snapshot(row: OrderRow) -> OrderSnapshot:
         stop_price=row.stop_price,
         created_at=_moment(created) if created is not None else None,
         submitted_at=_moment(submitted) if submitted is not None else None,
-        updated_at=_moment(updated) if updated is not None else None,
-        filled_at=_moment(filled) if filled is not None else None,
+        updated_at=fields.moment(updated),
+        filled_at=fields.moment(filled) if filled is not None else None,
         replaced_by=fields.order_id(row.replaced_by) if row.replaced_by else None,
         replaces=fields.order_id(row.replaces) if row.replaces else None,
     )
 
 
 def check(amount: Decimal) -> None:
-    if amount and not (amount.is_finite() and -_LARGEST_EXPONENT <= amount.adjusted() <= _LARGEST_EXPONENT):
-        raise Unreadable("a number that is no amount")
+    if amount and not (-_LARGEST_EXPONENT <= amount.adjusted() <= _LARGEST_EXPONENT and amount.is_finite()):
+        raise Unreadable(NO_AMOUNT)
 
 
 def moment(text: str | None) -> datetime | None:
     return None if text is None else _moment(text)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16_384)
 def _moment(text: str) -> datetime | None:
-    # The events of an order repeat when it was made and submitted.
+    # The events of an order repeat when it was made and submitted; when it was touched last is new in each.
     return fields.moment(text)
