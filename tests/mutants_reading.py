@@ -160,7 +160,7 @@ READING_MUTANTS: tuple[Mutant, ...] = (
         file="fillwatch/engine/dues.py",
         old="for due in [due for due in self._urgent if due[0] is case and due[1] != current]:",
         new="for due in []:",
-        tests=("tests/engine/test_hostile.py",),
+        tests=("tests/engine/test_dues.py", "tests/engine/test_hostile.py"),
     ),
     Mutant(
         name="a tape that fails is asked at each turn",
@@ -202,7 +202,7 @@ READING_MUTANTS: tuple[Mutant, ...] = (
         file="fillwatch/core/chain.py",
         old="if before.seen_as_of <= rejected:",
         new="if before.seen_as_of <= after.seen_as_of:",
-        tests=("tests/engine/test_hostile.py",),
+        tests=("tests/core/test_chain.py", "tests/engine/test_hostile.py"),
     ),
     Mutant(
         name="whether anybody listens is asked once for ever",
