@@ -7,7 +7,7 @@ it arrived.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -47,6 +47,17 @@ class Disconnected:
 
 
 Event = Seen | Executed | Connected | Gap | Heartbeat | Disconnected
+
+
+def executed(events: Iterable[Event]) -> list[Executed]:
+    """The executions that `events` tell of, each by itself: some come with the order as it is after them."""
+    return [
+        event
+        if isinstance(event, Executed)
+        else Executed(execution=event.execution, route=event.route, as_of=event.as_of)
+        for event in events
+        if isinstance(event, Seen | Executed) and event.execution is not None
+    ]
 
 
 @runtime_checkable

@@ -56,6 +56,8 @@ class OrderBelief(Reading):
         match evidence:
             case Seen():
                 news = self._absorb_snapshot(evidence.order, evidence.route, evidence.as_of)
+                if evidence.execution is not None:
+                    news = self._absorb_execution(evidence.execution, evidence.route, evidence.as_of) or news
             case Executed():
                 news = self._absorb_execution(evidence.execution, evidence.route, evidence.as_of)
             case Missing():

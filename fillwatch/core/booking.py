@@ -45,7 +45,7 @@ def _record(book: PositionBook, link: OrderBelief, own: Decimal, now: float) -> 
         side=side,
         quantity=own,
         as_of=seen if seen > -math.inf else now,
-        at=link.filled_at if best is None else best.filled_at or link.filled_at,
+        at=link.filled_at,
         created_at=None if best is None else best.created_at,
         busts=link.undone,
     )

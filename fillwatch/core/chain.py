@@ -55,12 +55,15 @@ class OrderChain:
                 order_id = evidence.order_id
             case Unanswered():
                 return ()
-        link = self.first if order_id == self.first.order_id else self._link(order_id)
-        if link is None:
-            return ()
+        link = first = self.first
+        if order_id != first.order_id:
+            later = self._link(order_id)
+            if later is None:
+                return ()
+            link = later
         before = link.news
         changes = link.absorb(evidence)
-        if link is not self.first and isinstance(evidence, Seen) and evidence.order.status is OrderStatus.REJECTED:
+        if link is not first and isinstance(evidence, Seen) and evidence.order.status is OrderStatus.REJECTED:
             told = self._rejected_as_of = self._rejected_as_of or {}
             told[order_id] = min(told.get(order_id, math.inf), evidence.as_of)
         # Of several links the moments at which each was seen count as well.
@@ -80,7 +83,8 @@ class OrderChain:
         """Take in the very snapshot that counts once more, read later; False, and nothing done, if it is not that."""
         if self._later or not self.first.absorb_again(order, route, as_of):
             return False
-        self.read_as_of = max(self.read_as_of, as_of)
+        if route not in PUSHED:
+            self.read_as_of = max(self.read_as_of, as_of)
         return True
 
     @property

@@ -38,11 +38,12 @@ PUSHED = frozenset({Route.STREAM, Route.EVENTS})
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The broker described the order."""
+    """The broker described the order; `execution`: and told in the same breath what had just happened to it."""
 
     order: OrderSnapshot
     route: Route
     as_of: float
+    execution: Execution | None = None
 
 
 @quick

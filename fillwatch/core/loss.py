@@ -4,6 +4,7 @@ from __future__ import annotations
 
 #: Fills after which what happened before them counts half: a route may become worse, or better, within a session.
 MEMORY = 200.0
+_KEPT = 0.5 ** (1.0 / MEMORY)
 #: What is believed of a route before it has told anything: so many fills, a quarter of one lost. Trust
 #: has to be earned.
 PRIOR_FILLS, PRIOR_LOST = 50.0, 0.25
@@ -23,9 +24,8 @@ class LossMeter:
 
     def note(self, *, lost: bool) -> None:
         """A fill happened, and the route told it, or did not."""
-        kept = 0.5 ** (1.0 / MEMORY)
-        self._fills = self._fills * kept + 1.0
-        self._lost = self._lost * kept + lost
+        self._fills = self._fills * _KEPT + 1.0
+        self._lost = self._lost * _KEPT + lost
 
     @property
     def share(self) -> float:

@@ -114,8 +114,10 @@ class Reading:
     @property
     def filled_at(self) -> datetime | None:
         """When the last execution happened, by the broker's clock; None when it is not known."""
-        told = self.best.filled_at if self.best is not None else None
-        return told or (self._last.at if self._last is not None else None)
+        if self.best is not None and self.best.filled_at is not None:
+            return self.best.filled_at
+        last = self._last
+        return None if last is None else last.at
 
     def view(self) -> OrderSnapshot:
         """The belief in the form of a snapshot, for the verifier and for people."""
@@ -138,5 +140,4 @@ class Reading:
     @property
     def _last(self) -> Execution | None:
         """The execution that tells most, if there is one."""
-        tape = self.fullest_tape
-        return None if tape is None else tape.last
+        return None if self._tapes is None else self._tapes.fullest.last

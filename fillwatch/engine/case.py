@@ -163,6 +163,13 @@ class Case(Waiting):
 
     def absorb(self, evidence: Evidence, now: float) -> None:
         """The one door for everything that is learnt of the order."""
+        if (
+            isinstance(evidence, Seen)
+            and evidence.execution is None
+            and self.see_again(evidence.order, evidence.route, evidence.as_of)
+        ):
+            self.tell("DEBUG", look_line, evidence)
+            return
         chain = self.chain
         before, news, self.seen_before = chain.filled_quantity, chain.news, chain.seen_as_of
         changes = chain.absorb(evidence)
@@ -200,7 +207,7 @@ class Case(Waiting):
         return self.course.goes_on(now, asleep_until=self.asleep_until, patience=patience)
 
     def see_again(self, order: OrderSnapshot, route: Route, as_of: float) -> bool:
-        """Absorb what a read shows once more, in a fraction of the time, if nothing can follow from it.
+        """Absorb a description that came once more, in a fraction of the time, if nothing can follow from it.
 
         False, and nothing done, if it has to be absorbed. The caller logs it (`told_again`), many at once.
         """

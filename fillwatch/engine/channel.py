@@ -69,14 +69,16 @@ class _Listener(AsyncIterator[T]):
     def put(self, item: T) -> None:
         """Give it to whoever iterates."""
         self._items.append(item)
-        self._wake()
+        if self._waiter is not None:
+            self._wake(self._waiter)
 
     def close(self) -> None:
         """End the iteration after what was put before."""
         self._closed = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake(self._waiter)
 
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
+    def _wake(self, waiter: asyncio.Future[None]) -> None:
+        self._waiter = None
+        if not waiter.done():
             waiter.set_result(None)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fillwatch.core.evidence import Evidence, Executed, Missing, Seen, Unanswered
+from fillwatch.core.evidence import Evidence, Executed, Missing, Route, Seen, Unanswered
+from fillwatch.core.orders import Execution
 from fillwatch.core.results import Amendment, FillResult, Transition
 from fillwatch.engine import pieces
 from fillwatch.engine.origin import Origin
@@ -95,8 +96,10 @@ class Diary:
                 is_first, page.about = page.about != evidence.order.order_id, evidence.order.order_id
                 piece = pieces.seen(evidence, *page.turn(case.checks, 1), is_first=is_first)
                 self._put(case, FactKind.EVIDENCE, piece)
-            case Executed() if is_news and _is_believed(case, evidence):
-                self._put(case, FactKind.EXECUTION, pieces.traded(evidence, *page.turn(case.checks, 1)))
+                if (row := evidence.execution) is not None and _is_believed(case, row, evidence.route):
+                    self._put(case, FactKind.EXECUTION, pieces.traded(row, evidence, *page.turn(case.checks, 0)))
+            case Executed(execution=row) if is_news and _is_believed(case, row, evidence.route):
+                self._put(case, FactKind.EXECUTION, pieces.traded(row, evidence, *page.turn(case.checks, 1)))
             case Missing() if not page.is_missing:
                 self._put(case, FactKind.EVIDENCE, pieces.missing(evidence, *page.turn(case.checks, 1)))
                 page.is_missing = True
@@ -214,8 +217,7 @@ def _after(began: datetime, seconds: float) -> datetime | None:
         return None
 
 
-def _is_believed(case: Case, evidence: Executed) -> bool:
+def _is_believed(case: Case, row: Execution, route: Route) -> bool:
     """Whether the row stands on its route's tape; of two rows under one id the tape keeps one."""
-    row = evidence.execution
     links = (link for link in case.chain.links() if link.order_id == row.order_id)
-    return any(link.tapes[evidence.route].rows.get(row.execution_id) == row for link in links)
+    return any(link.tapes[route].rows.get(row.execution_id) == row for link in links)

@@ -16,7 +16,6 @@ from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbea
 from fillwatch.core.evidence import PUSHED, Executed, Seen
 from fillwatch.core.loss import LONGEST_AUDIT, LossMeter
 from fillwatch.core.results import Transition
-from fillwatch.core.tape import ZERO
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.dues import Dues
@@ -116,7 +115,7 @@ class Feed:
     def begin(self, case: Case) -> None:
         """A case was opened: what was told of its order shortly before is not forgotten."""
         for evidence in self._early.take(case.order_id, self._loop.time()):
-            self._give(case, evidence)
+            self._hear(evidence)
 
     async def run(self) -> None:
         """Take events in for as long as the engine lives."""
@@ -168,16 +167,14 @@ class Feed:
                 self._fall()
 
     def _tell(self, order_id: str, evidence: Seen | Executed) -> None:
-        cases = self._index.of(order_id)
+        now, cases = self._loop.time(), self._index.of(order_id)
         if not cases:
-            self._early.keep(order_id, evidence, self._loop.time())
+            self._early.keep(order_id, evidence, now)
+        filled = evidence.order.filled_qty if isinstance(evidence, Seen) else evidence.execution.cum_qty
         for case in cases:
-            self._give(case, evidence)
-
-    def _give(self, case: Case, evidence: Seen | Executed) -> None:
-        told = evidence.order.filled_qty if isinstance(evidence, Seen) else evidence.execution.cum_qty
-        case.pushed = max(case.pushed, told or ZERO)
-        case.absorb(evidence, self._loop.time())
+            if filled is not None and filled > case.pushed:
+                case.pushed = filled
+            case.absorb(evidence, now)
 
     def _fall(self) -> None:
         was_up, self._since = self.is_up, math.inf

@@ -7,6 +7,7 @@ told nothing new.
 from __future__ import annotations
 
 from fillwatch.core.evidence import Executed, Missing, Seen, Unanswered
+from fillwatch.core.orders import Execution
 from fillwatch.core.text import plain
 from fillwatch.core.verification import MultiMethodVerifier
 from fillwatch.journal.watching import Learnt, Piece, Traded
@@ -16,11 +17,11 @@ _VERIFIER = MultiMethodVerifier()
 WORDS = 200
 
 
-def traded(evidence: Executed, again: int, unanswered: int) -> Traded:
+def traded(execution: Execution, evidence: Seen | Executed, again: int, unanswered: int) -> Traded:
     """A row of the tape."""
     return Traded(
         route=evidence.route,
-        execution=evidence.execution,
+        execution=execution,
         as_of=evidence.as_of,
         again=again,
         unanswered=unanswered,

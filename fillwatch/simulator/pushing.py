@@ -234,14 +234,16 @@ def heard(letter: Letter, as_of: float) -> tuple[Event, ...]:
     event, telling = letter.event, Telling.WHOLE if letter.kind is None else TOLD[letter.kind]
     if telling is Telling.NOTHING:
         return (Gap(reason=f"a frame could not be read ({letter.kind})", as_of=as_of),)
-    order, trades = _order(event), [each.trade for each in (event, *event.leg_trades) if each.trade is not None]
+    order, legs = _order(event), [leg.trade.execution for leg in event.leg_trades if leg.trade is not None]
+    execution = None if event.trade is None else event.trade.execution
     if telling is Telling.ANOTHER_STATUS:
         word = new_word(letter.chance)
         order = replace(order, status=OrderStatus.parse(word), raw_status=word)
-    seen = Seen(order=order, route=Route.STREAM, as_of=as_of)
-    if telling is Telling.NO_EXECUTION and trades:
+    if telling is Telling.NO_EXECUTION and (execution is not None or legs):
+        seen = Seen(order=order, route=Route.STREAM, as_of=as_of)
         return seen, Gap(reason=f"an execution came by the name {new_word(letter.chance)!r}", as_of=as_of)
-    return seen, *(Executed(execution=trade.execution, route=Route.STREAM, as_of=as_of) for trade in trades)
+    seen = Seen(order=order, route=Route.STREAM, as_of=as_of, execution=execution)
+    return seen, *(Executed(execution=leg, route=Route.STREAM, as_of=as_of) for leg in legs)
 
 
 def _order(event: events.Event) -> OrderSnapshot:

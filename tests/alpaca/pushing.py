@@ -18,7 +18,8 @@ from websockets.http11 import Request, Response
 from fillwatch.brokers.alpaca.keys import Credentials
 from fillwatch.brokers.alpaca.line import Patience
 from fillwatch.brokers.alpaca.stream import Stream
-from fillwatch.brokers.push import Event
+from fillwatch.brokers.push import Event, executed
+from fillwatch.core.evidence import Executed
 from fillwatch.testing import run_virtual
 from tests.alpaca.wire import KEY, SECRET, row
 
@@ -97,6 +98,9 @@ class Ear:
 
     def of(self, kind: type[T]) -> list[T]:
         return [event for _, event in self.heard if isinstance(event, kind)]
+
+    def executed(self) -> list[Executed]:
+        return executed(event for _, event in self.heard)
 
     def times(self, kind: type[Event]) -> list[float]:
         return [t for t, event in self.heard if isinstance(event, kind)]

@@ -19,7 +19,7 @@ from fillwatch.brokers.alpaca.line import Patience
 from fillwatch.brokers.alpaca.socket import LONGEST_FRAME
 from fillwatch.brokers.alpaca.stream import Stream
 from fillwatch.brokers.push import Connected, Disconnected, Gap, Heartbeat
-from fillwatch.core.evidence import Executed, Seen
+from fillwatch.core.evidence import Seen
 from tests.alpaca.pushing import (
     AUTHORIZED,
     LISTEN,
@@ -146,8 +146,8 @@ def test_updates_that_overtake_the_acknowledgement_come_after_it() -> None:
         await visit.stay()
 
     async def test(ear: Ear, house: House) -> None:
-        await ear.until(Executed)
-        assert [type(event) for _, event in ear.heard] == [Connected, Seen, Executed]
+        await ear.until(Seen)
+        assert [type(event) for _, event in ear.heard] == [Connected, Seen]
 
     talk(test, script)
 
@@ -155,15 +155,15 @@ def test_updates_that_overtake_the_acknowledgement_come_after_it() -> None:
 @pytest.mark.parametrize("text", [True, False])
 def test_text_and_binary_frames_say_the_same(text: bool) -> None:
     async def test(ear: Ear, house: House) -> None:
-        await ear.until(Executed)
-        assert ear.of(Executed)[0].execution.qty == Decimal(4)
+        await ear.until(Seen)
+        assert ear.executed()[0].execution.qty == Decimal(4)
 
     talk(test, sending(fill(), text=text))
 
 
 def test_message_pack_is_understood_though_json_was_asked_for() -> None:
     async def test(ear: Ear, house: House) -> None:
-        await ear.until(Executed)
+        await ear.until(Seen)
         assert house.visits[0].socket.request is not None
         assert house.visits[0].socket.request.headers["Content-Type"] == "application/json"
         assert not ear.of(Gap)
@@ -210,6 +210,15 @@ def test_a_subscription_that_is_taken_back_ends_the_connection() -> None:
         assert "ended the subscription" in ear.of(Disconnected)[0].reason
 
     talk(test, sending({"stream": "listening", "data": {"streams": []}}))
+
+
+def test_a_frame_too_long_to_read_costs_that_frame() -> None:
+    async def test(ear: Ear, house: House) -> None:
+        await ear.until(Seen, 2)
+        assert len(ear.of(Gap)) == 1
+        assert not ear.of(Disconnected)
+
+    talk(test, sending(update(), b"x" * 2_000_000, update()))
 
 
 def test_a_frame_too_long_to_keep_ends_the_connection_and_another_is_made() -> None:
@@ -400,10 +409,8 @@ def test_a_burst_of_five_thousand_loses_nothing() -> None:
     burst = [fill(execution_id=f"{number:08x}-0000-4000-8000-000000000000") for number in range(5_000)]
 
     async def test(ear: Ear, house: House) -> None:
-        await ear.until(Executed, 5_000)
-        assert [one.execution.execution_id for one in ear.of(Executed)] == [
-            one["data"]["execution_id"] for one in burst
-        ]
+        await ear.until(Seen, 5_000)
+        assert [one.execution.execution_id for one in ear.executed()] == [one["data"]["execution_id"] for one in burst]
         assert max(ear.batches) <= 128
         assert not ear.of(Gap)
         assert not ear.of(Disconnected)
@@ -422,9 +429,9 @@ def test_a_reader_that_is_slow_loses_nothing_and_the_connection_lives() -> None:
     async def test(ear: Ear, house: House) -> None:
         ear.pace = 40.0
         await asyncio.sleep(400.0)
-        assert len(ear.of(Executed)) == 200
+        assert len(ear.executed()) == 200
         assert not ear.of(Disconnected)
-        late = [t + ear.begun - event.as_of for t, event in ear.heard if isinstance(event, Executed)]
+        late = [t + ear.begun - event.as_of for t, event in ear.heard if isinstance(event, Seen)]
         assert max(late) > 15.0, "as_of is when it came, not when it was read"
 
     talk(test, script)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fillwatch.brokers.alpaca import decode, frames
 from fillwatch.brokers.alpaca.frames import EVENTS
-from fillwatch.brokers.push import Event, Gap
+from fillwatch.brokers.push import Event, Gap, executed
 from fillwatch.core.evidence import Executed, Route, Seen
 from fillwatch.core.orders import ExecutionKind, OrderStatus, Side
 from tests.alpaca.pushing import EXECUTION, fill, frame, update
@@ -41,6 +41,11 @@ def one(kind: type[Any], events: tuple[Event, ...]) -> Any:  # noqa: ANN401 - th
     return found
 
 
+def one_executed(events: tuple[Event, ...]) -> Executed:
+    (found,) = executed(events)
+    return found
+
+
 def test_the_order_is_read_as_everywhere_else() -> None:
     (seen,) = told(update("new", AS_IT_IS))
     assert isinstance(seen, Seen)
@@ -60,7 +65,7 @@ def test_the_short_way_and_the_long_way_agree(change: dict[str, object]) -> None
 
 def test_an_execution_has_its_own_quantity_and_the_order_the_sum() -> None:
     events = told(fill("4", "100.25", cum="10"))
-    execution = one(Executed, events).execution
+    execution = one_executed(events).execution
     assert (execution.qty, execution.price, execution.cum_qty) == (Decimal(4), Decimal("100.25"), Decimal(10))
     assert (execution.execution_id, execution.order_id) == (EXECUTION, ORDER)
     assert (execution.symbol, execution.side, execution.kind) == ("AAPL", Side.BUY, ExecutionKind.FILL)
@@ -68,21 +73,21 @@ def test_an_execution_has_its_own_quantity_and_the_order_the_sum() -> None:
     assert execution.at is not None
     assert execution.at.isoformat() == "2026-03-02T14:30:00.223456+00:00"
     assert one(Seen, events).order.filled_qty == Decimal(10)
-    assert one(Executed, events).as_of == T
+    assert one_executed(events).as_of == T
 
 
-@pytest.mark.parametrize("qty", ["0.123456789", 0.1, 7])
+@pytest.mark.parametrize("qty", ["0.123456789", 0.1, 7, "123456789012345678901.123456789"])
 def test_decimals_come_from_the_text_never_by_way_of_a_float(qty: object) -> None:
-    assert one(Executed, told(fill(qty))).execution.qty == Decimal(str(qty))
+    assert one_executed(told(fill(qty))).execution.qty == Decimal(str(qty))
 
 
 def test_a_bust_and_a_correction_name_what_they_undo() -> None:
     undone = {"execution_id": OTHER, "previous_execution_id": EXECUTION.upper(), "position_qty": "0"}
     bust = update("trade_bust", row(status="filled", filled_qty="0"), qty="-2", price="0.107", **undone)
-    execution = one(Executed, told(bust)).execution
+    execution = one_executed(told(bust)).execution
     assert (execution.kind, execution.qty, execution.previous_id) == (ExecutionKind.BUST, Decimal(2), EXECUTION)
     correct = {**bust, "data": {**bust["data"], "event": "trade_correct", "qty": "3"}}
-    assert one(Executed, told(correct)).execution.kind is ExecutionKind.CORRECTION
+    assert one_executed(told(correct)).execution.kind is ExecutionKind.CORRECTION
 
 
 def test_the_table_of_events_is_total_over_what_is_known() -> None:
@@ -120,9 +125,21 @@ def test_an_unknown_status_is_alive_and_keeps_its_word() -> None:
     assert (order.status, order.raw_status) == (OrderStatus.UNKNOWN, "under_observation")
 
 
-def test_a_fill_without_an_id_is_a_gap_beside_its_order() -> None:
-    message = fill()
-    del message["data"]["execution_id"]
+@pytest.mark.parametrize("event", ["fill", "partial_fill"])
+def test_a_fill_without_an_id_is_told_by_its_order_alone(event: str) -> None:
+    """Nothing is lost: the order says how much was executed in all."""
+    message = fill(execution_id=None)
+    message["data"]["event"] = event
+    (seen,) = told(message)
+    assert isinstance(seen, Seen)
+    assert (seen.order.filled_qty, seen.execution) == (Decimal(10), None)
+
+
+@pytest.mark.parametrize(("event", "cum"), [("fill", "0"), ("trade_bust", "10"), ("trade_correct", "10")])
+def test_an_execution_without_an_id_of_which_the_order_says_nothing_is_a_gap(event: str, cum: str) -> None:
+    """What was undone cannot be read off a smaller quantity: it may be an older one."""
+    message = fill(execution_id=None, cum=cum)
+    message["data"]["event"] = event
     seen, gap = told(message)
     assert isinstance(seen, Seen)
     assert isinstance(gap, Gap)
@@ -184,6 +201,20 @@ def test_an_order_is_saved_from_a_strange_update(wrong: dict[str, object]) -> No
     seen, gap = told(message)
     assert isinstance(seen, Seen)
     assert isinstance(gap, Gap)
+
+
+@pytest.mark.parametrize("raw", [b"[" * 2_000_000, frame(fill(note="x" * 2_000_000))])
+def test_a_frame_that_would_keep_everybody_waiting_is_not_read(raw: bytes) -> None:
+    (gap,) = frames.told(raw, T)
+    assert isinstance(gap, Gap)
+    assert "too long" in gap.reason
+    assert frames.read(raw) is None
+
+
+def test_what_is_wrong_with_a_frame_is_said_in_its_own_terms() -> None:
+    (gap,) = told({"data": {}})
+    assert isinstance(gap, Gap)
+    assert "missing required field" in gap.reason
 
 
 def test_messages_of_other_streams_tell_nothing() -> None:

@@ -15,9 +15,9 @@ from fillwatch.brokers.alpaca import AlpacaBroker, frames
 from fillwatch.brokers.alpaca.client import Caps, Client, Timeouts
 from fillwatch.brokers.alpaca.inbox import Inbox
 from fillwatch.brokers.alpaca.keys import Credentials, Endpoint
-from fillwatch.brokers.alpaca.replay import _Visit
-from fillwatch.brokers.push import Connected, Gap
-from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.brokers.alpaca.replay import LONGEST, _Visit
+from fillwatch.brokers.push import Connected, Event, Gap, executed
+from fillwatch.core.evidence import Route, Seen
 from fillwatch.core.orders import OrderRequest, Side
 from fillwatch.simulator import Fate, Faults, World
 from fillwatch.simulator.answers import Op
@@ -61,7 +61,7 @@ def test_both_feeds_tell_the_same() -> None:
             await asyncio.sleep(1.0)
             place(world)
             await asyncio.sleep(5.0)
-        told = [(event.route, event.execution.execution_id) for event in of(Executed, heard)]
+        told = [(event.route, event.execution.execution_id) for event in executed(heard)]
         ids = {execution_id for _, execution_id in told}
         assert ids
         assert set(told) == {(route, each) for route in (Route.STREAM, Route.EVENTS) for each in ids}
@@ -97,13 +97,13 @@ def test_what_happened_while_it_was_lost_is_replayed_and_held_to_be_no_news() ->
             await asyncio.sleep(20.0)
             late = place(world)
             await asyncio.sleep(5.0)
-        replayed = [event for event in of(Executed, heard) if event.execution.order_id == missed]
+        replayed = [event for event in executed(heard) if event.execution.order_id == missed]
         assert {event.route for event in replayed} == {Route.EVENTS}
         assert all(event.as_of <= lost_at for event in replayed)
-        live = [event for event in of(Executed, heard) if event.execution.order_id == late]
+        live = [event for event in executed(heard) if event.execution.order_id == late]
         assert {event.route for event in live} == {Route.STREAM, Route.EVENTS}
         assert all(event.as_of > lost_at + 20.0 for event in live)
-        ids = [event.execution.execution_id for event in of(Executed, heard) if event.route is Route.EVENTS]
+        ids = [event.execution.execution_id for event in executed(heard) if event.route is Route.EVENTS]
         assert len(ids) == len(set(ids)), "the event from which it resumes is not told again"
         assert len(of(Connected, heard)) == 2
 
@@ -117,7 +117,7 @@ def test_a_server_that_is_down_is_tried_again_and_the_stream_goes_its_own_way() 
             await asyncio.sleep(120.0)
             place(world)
             await asyncio.sleep(5.0)
-        assert {event.route for event in of(Executed, heard)} == {Route.STREAM, Route.EVENTS}
+        assert {event.route for event in executed(heard)} == {Route.STREAM, Route.EVENTS}
 
     served(test)
 
@@ -158,10 +158,10 @@ def test_a_page_that_is_no_stream_is_no_feed() -> None:
     assert answered(b"<html>", "text/html") == (406, [])
 
 
-def visited(*lines: bytes) -> tuple[list[bool], list[object]]:
+def visited(*lines: bytes) -> tuple[list[bool], list[Event]]:
     """What a reader makes of these lines: whether it goes on after each, and the events."""
 
-    async def run() -> tuple[list[bool], list[object]]:
+    async def run() -> tuple[list[bool], list[Event]]:
         inbox = Inbox()
         visit = _Visit(inbox, None, 0.0)
         visit.opened(None)
@@ -179,7 +179,8 @@ def test_lines_become_events() -> None:
         b": connected", b"", b"id: 7", b"data: " + raw, b"", b"data:" + raw[:half], b"data: " + raw[half:], b"", b""
     )
     assert all(goes_on)
-    assert [type(event) for event in events] == [Seen, Executed] * 2
+    assert [type(event) for event in events] == [Seen] * 2
+    assert len(executed(events)) == 2
 
 
 def test_what_the_broker_has_dropped_is_asked_for_again() -> None:
@@ -190,6 +191,12 @@ def test_what_the_broker_has_dropped_is_asked_for_again() -> None:
 def test_an_event_without_an_end_is_not_kept() -> None:
     goes_on, events = visited(*[b"data: " + b"x" * 100_000] * 12)
     assert goes_on == [True] * 10 + [False] * 2
+    assert not events
+
+
+def test_lines_that_say_nothing_are_not_kept_for_ever_either() -> None:
+    goes_on, events = visited(*[b"data:"] * (LONGEST // 5 + 2))
+    assert goes_on[-1] is False
     assert not events
 
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 import pytest
 
 from fillwatch.brokers.alpaca import AlpacaBroker
-from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Pushes
-from fillwatch.core.evidence import Executed, Seen
+from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Pushes, executed
+from fillwatch.core.evidence import Seen
 from fillwatch.simulator import Faults, SimulatedBroker, World
 from fillwatch.simulator.server import Address, serve
 from fillwatch.simulator.stream_faults import StreamFaults, StreamKind
@@ -74,7 +74,7 @@ def test_the_stream_tells_the_ledgers_story() -> None:
     async def test(world: World, broker: AlpacaBroker) -> None:
         assert broker.caps.stream
         heard = await lived(world, broker)
-        told = {event.execution.execution_id: event.execution for event in of(Executed, heard)}
+        told = {event.execution.execution_id: event.execution for event in executed(heard)}
         true = [row for order_id in world.ledger.order_ids for row in world.ledger.truth(order_id).executions]
         assert true
         for row in true:
@@ -102,15 +102,14 @@ def test_faults_are_heard_over_sockets_as_in_memory(kind: StreamKind) -> None:
             await broker.aclose()
 
     def figures(heard: list[Event]) -> list[object]:
-        return [
-            event.execution.execution_id
-            if isinstance(event, Executed)
-            else (event.order.order_id, event.order.raw_status, event.order.filled_qty, event.order.updated_at)
+        told = [
+            (event.order.order_id, event.order.raw_status, event.order.filled_qty, event.order.updated_at)
             if isinstance(event, Seen)
             else type(event).__name__
             for event in heard
-            if isinstance(event, Seen | Executed | Gap)
+            if isinstance(event, Seen | Gap)
         ]
+        return [*told, *(event.execution.execution_id for event in executed(heard))]
 
     assert figures(served(lived, faults)) == figures(run_virtual(in_memory, seed=1))
 

@@ -58,6 +58,8 @@ def test_a_snapshot_equal_to_the_one_that_counts_takes_the_short_way() -> None:
     assert not chain.absorb_again(PART, Route.LIST, 4.0)
     assert not chain.absorb_again(ORDER, Route.LIST, 1.5)
     assert chain.seen_as_of == 3.0
+    assert chain.absorb_again(ORDER, Route.STREAM, 5.0)
+    assert (chain.seen_as_of, chain.read_as_of) == (5.0, 3.0), "what is pushed answers no question"
 
 
 def test_of_equal_snapshots_the_first_is_kept() -> None:

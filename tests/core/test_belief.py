@@ -139,8 +139,14 @@ UNDONE = st.builds(
     TAPE_ROUTES,
     MOMENTS,
 )
+#: An order that is described together with what has just happened to it.
+UPDATES = st.builds(
+    lambda seen, told: replace(seen, execution=told.execution),
+    SEEN.filter(lambda seen: seen.route is Route.STREAM),
+    st.one_of(FILLS, UNDONE),
+)
 EVIDENCE: st.SearchStrategy[Evidence] = st.one_of(
-    SEEN, FILLS, UNDONE, st.builds(missing, MOMENTS), st.builds(unanswered, MOMENTS)
+    SEEN, UPDATES, FILLS, UNDONE, st.builds(missing, MOMENTS), st.builds(unanswered, MOMENTS)
 )
 
 
@@ -164,6 +170,16 @@ def test_any_order_and_repetition_ends_in_the_same_belief(both: tuple[list[Evide
     assert told.average_price == other.average_price
     assert told.replaced_by == other.replaced_by
     assert told.view() == other.view()
+
+
+@given(st.lists(EVIDENCE, max_size=4), UPDATES)
+def test_an_order_told_with_its_execution_is_both_told_one_after_the_other(told: list[Evidence], update: Seen) -> None:
+    """In either order; and there is one transition instead of two."""
+    assert update.execution is not None
+    row = Executed(execution=update.execution, route=update.route, as_of=update.as_of)
+    belief, alone = believing(*told), replace(update, execution=None)
+    assert len(belief.absorb(update)) <= 1
+    assert belief == believing(*told, alone, row) == believing(*told, row, alone)
 
 
 @given(st.lists(EVIDENCE, max_size=8))

@@ -423,8 +423,7 @@ def test_a_price_corrected_after_the_result_is_an_amendment(stream: bool) -> Non
             await asyncio.sleep(60.0)
             [late] = [line.value for line in scene.history.of("amendment")]
             assert isinstance(late, Amendment)
-            # On the stream the order's new average comes in the same frame, and before the row that explains it.
-            assert late.kind is (AmendmentKind.LATE_DETAIL if stream else AmendmentKind.CORRECTION)
+            assert late.kind is AmendmentKind.CORRECTION
             assert late.result == result
             assert late.amended.fill_price == scene.ledger.average_in_chain(order_id, exact=False) != result.fill_price
         assert scene.violations() == []

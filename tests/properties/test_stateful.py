@@ -95,6 +95,12 @@ class BeliefMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(self.rows))
         self._tell(Executed(execution=row, route=Route.ACTIVITIES, as_of=self.t))
 
+    @precondition(lambda self: bool(self.rows))
+    @rule()
+    def push(self) -> None:
+        """An update comes with the order as it is and its newest execution."""
+        self._tell(Seen(order=self.versions[-1], route=Route.STREAM, as_of=self.t, execution=self.rows[-1]))
+
     @rule()
     def fail(self) -> None:
         """Looks that tell nothing."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes
+from fillwatch.brokers.push import Connected, Disconnected, Event, Gap, Heartbeat, Pushes, executed
 from fillwatch.core.evidence import Executed, Route, Seen
 from fillwatch.core.orders import OrderRequest, OrderStatus, Side
 from fillwatch.simulator import Fate, Faults, SimulatedBroker, World
@@ -33,6 +33,9 @@ class Ear:
 
     def of(self, kind: type[T]) -> list[T]:
         return [event for _, event in self.heard if isinstance(event, kind)]
+
+    def executed(self) -> list[Executed]:
+        return executed(event for _, event in self.heard)
 
     def times(self, kind: type[Event]) -> list[float]:
         return [t for t, event in self.heard if isinstance(event, kind)]
@@ -102,10 +105,10 @@ def test_everything_that_happens_is_told_within_milliseconds_with_its_executions
         order_id = ear.place(Fate.MANY_PARTIALS)
         await asyncio.sleep(30.0)
         assert isinstance(ear.heard[0][1], Connected)
-        executions = [found.execution for found in ear.of(Executed)]
+        executions = [found.execution for found in ear.executed()]
         assert executions == list(ear.world.ledger.truth(order_id).executions)
-        assert {found.route for found in ear.of(Executed)} == {Route.STREAM}
-        for found in ear.of(Executed):
+        assert {found.route for found in ear.executed()} == {Route.STREAM}
+        for found in ear.executed():
             assert found.execution.at is not None
             late = (ear.world.wall(found.as_of) - found.execution.at).total_seconds()
             assert 0.002 <= late <= 0.010
@@ -250,12 +253,12 @@ def test_every_kind_of_fault_is_heard_as_what_it_is() -> None:
                 assert seen != told
             case StreamKind.UNKNOWN_EVENT:
                 assert seen == told
-                assert not struck.of(Executed)
-                assert len(struck.of(Gap)) == len(truth.of(Executed))
+                assert not struck.executed()
+                assert len(struck.of(Gap)) == len(truth.executed())
             case StreamKind.UNKNOWN_STATUS:
                 assert {status for _, _, status in seen} == {OrderStatus.UNKNOWN}
-                assert struck.of(Executed)
-                assert len(struck.of(Executed)) == len(truth.of(Executed))
+                assert struck.executed()
+                assert len(struck.executed()) == len(truth.executed())
             case StreamKind.UNKNOWN_FIELD:
                 assert seen == told
 
@@ -269,7 +272,7 @@ def test_a_slow_reader_loses_nothing_and_is_told_when_it_came() -> None:
         order_id = world.place(OrderRequest(symbol="AAPL", side=Side.BUY, qty=Decimal(10)), Fate.MANY_PARTIALS)
         await asyncio.sleep(30.0)
         batch = await anext(events)
-        fills = [one for one in batch if isinstance(one, Executed)]
+        fills = executed(batch)
         assert [one.execution for one in fills] == list(world.ledger.truth(order_id).executions)
         assert fills[-1].as_of < asyncio.get_running_loop().time() - 20.0
         await broker.aclose()

@@ -26,7 +26,7 @@ from fillwatch.brokers.base import (
 )
 from fillwatch.brokers.push import Connected, Disconnected, Event, Gap
 from fillwatch.core.errors import BrokerError
-from fillwatch.core.evidence import Executed, Look, Missing, Route, Seen, Unanswered
+from fillwatch.core.evidence import Look, Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import ExecutionKind, OrderRequest, OrderSnapshot, OrderStatus
 from fillwatch.simulator import Kind, SimulatedBroker, World
 from fillwatch.testing.conformance import BrokerConformance
@@ -188,8 +188,7 @@ class Pushing(Defective):
 class LeavesOutExecutions(Pushing):
     async def events(self) -> AsyncIterator[tuple[Event, ...]]:
         async for batch in super().events():
-            if rest := tuple(event for event in batch if not isinstance(event, Executed)):
-                yield rest
+            yield tuple(replace(event, execution=None) if isinstance(event, Seen) else event for event in batch)
 
 
 class SaysNothingOfGaps(Pushing):

@@ -12,18 +12,18 @@ from decimal import Decimal
 from telling import figure
 
 from fillwatch.core.belief import OrderBelief
-from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.core.evidence import Route, Seen
 from fillwatch.core.orders import Execution, ExecutionKind, OrderSnapshot, OrderStatus
 
 ORDERS, FILLS, RUNS = 2_000, 10, 3
 BEGAN = datetime(2026, 6, 15, 14, 30, tzinfo=UTC)
 
 
-def updates(order_id: str) -> list[Seen | Executed]:
+def updates(order_id: str) -> list[Seen]:
     """New, and ten executions of ten shares, each with the order as it then is."""
     base = OrderSnapshot(order_id=order_id, status=OrderStatus.NEW, qty=Decimal(100), filled_qty=Decimal(0),
                          updated_at=BEGAN)  # fmt: skip
-    found: list[Seen | Executed] = [Seen(order=base, route=Route.STREAM, as_of=0.0)]
+    found: list[Seen] = [Seen(order=base, route=Route.STREAM, as_of=0.0)]
     for number in range(1, FILLS + 1):
         row = Execution(
             execution_id=f"{order_id}-{number}",
@@ -42,8 +42,7 @@ def updates(order_id: str) -> list[Seen | Executed]:
             filled_avg_price=Decimal("10.00"),
             updated_at=BEGAN + timedelta(milliseconds=number),
         )
-        found.append(Seen(order=order, route=Route.STREAM, as_of=float(number)))
-        found.append(Executed(execution=row, route=Route.STREAM, as_of=float(number)))
+        found.append(Seen(order=order, route=Route.STREAM, as_of=float(number), execution=row))
     return found
 
 

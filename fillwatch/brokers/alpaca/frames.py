@@ -22,6 +22,9 @@ from fillwatch.core.orders import Execution, ExecutionKind, OrderSnapshot, Order
 from fillwatch.core.quick import maker
 from fillwatch.core.text import plain
 
+#: Bytes of the longest frame that is read: hundreds of times the largest trade update, that of a multi-leg order.
+#: Everybody else would have to wait while a longer one, of whatever it may be, is taken apart.
+LONGEST = 2**20
 #: The stream that tells of orders.
 TRADE_UPDATES = "trade_updates"
 #: Statuses that an order comes into by an execution, or that are none.
@@ -60,7 +63,7 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_seen, _executed, _row = maker(Seen), maker(Executed), maker(Execution)
+_seen, _row = maker(Seen), maker(Execution)
 _FRAME = msgspec.json.Decoder(Frame)
 _UPDATE = msgspec.json.Decoder(Update)
 _LOOSE = msgspec.json.Decoder(_LooseUpdate)
@@ -71,6 +74,8 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 def read(raw: bytes) -> Frame | None:
     """The frame; None for one that has to be taken apart."""
+    if len(raw) > LONGEST:
+        return None
     try:
         return _FRAME.decode(raw)
     except _BAD_FRAME:
@@ -83,6 +88,8 @@ def read(raw: bytes) -> Frame | None:
 
 def told(raw: bytes, as_of: float) -> tuple[Event, ...]:
     """What a frame that came at `as_of` tells; nothing if it is of no stream that tells of orders. Never raises."""
+    if len(raw) > LONGEST:
+        return (Gap(reason=f"a frame of {len(raw)} bytes is too long to be read", as_of=as_of),)
     try:
         frame = _FRAME.decode(raw)
         if frame.stream and frame.stream != TRADE_UPDATES:
@@ -119,20 +126,25 @@ def mark(raw: bytes) -> tuple[str | None, datetime | None]:
 
 
 def _said(update: Rest, order: OrderSnapshot, route: Route, as_of: float) -> tuple[Event, ...]:
-    seen = _seen(order=order, route=route, as_of=as_of)
     name = update.event
     kind = EVENTS.get(name)
-    if kind is None:
-        if update.qty is None or update.price is None:
-            return (seen,)
-        return seen, Gap(reason=f"an execution came by the name {plain(name, 40)!r}", as_of=as_of)
     try:
-        if order.order_class == "mleg" and not update.execution_id:
+        if kind is not None and update.execution_id:
+            execution = _execution(update, kind, order)
+            return (_seen(order=order, route=route, as_of=as_of, execution=execution),)
+        seen = _seen(order=order, route=route, as_of=as_of)
+        if kind is not None and order.order_class == "mleg":
             legs = [_of_leg(leg, update, order) for leg in update.legs or ()]
             return seen, *(Executed(execution=leg, route=route, as_of=as_of) for leg in legs)
-        return seen, _executed(execution=_execution(update, kind, order), route=route, as_of=as_of)
     except Unreadable as error:
+        seen = _seen(order=order, route=route, as_of=as_of)
         return seen, Gap(reason=f"the execution of a {name} could not be read: {error}", as_of=as_of)
+    if kind is ExecutionKind.FILL and order.filled_qty:
+        return (seen,)  # how much it is in all, the order says; which execution it was, the tape
+    if kind is None and (update.qty is None or update.price is None):
+        return (seen,)
+    why = f"an execution came by the name {plain(name, 40)!r}" if kind is None else f"a {name} came without an id"
+    return seen, Gap(reason=why, as_of=as_of)
 
 
 def _execution(update: Rest, kind: ExecutionKind, order: OrderSnapshot) -> Execution:
@@ -147,7 +159,7 @@ def _execution(update: Rest, kind: ExecutionKind, order: OrderSnapshot) -> Execu
     return _row(
         execution_id=fields.uuid_text(execution_id) or execution_id,
         order_id=order.order_id,
-        qty=abs(qty),
+        qty=qty.copy_abs(),
         price=price,
         symbol=order.symbol,
         side=order.side,
@@ -167,7 +179,7 @@ def _of_leg(leg: LegRow, update: Rest, order: OrderSnapshot) -> Execution:
     return Execution(
         execution_id=fields.uuid_text(leg.execution_id) or leg.execution_id,
         order_id=order_id,
-        qty=abs(leg.qty),
+        qty=leg.qty.copy_abs(),
         price=leg.price,
         symbol=leg.symbol,
         side=side,
@@ -192,8 +204,13 @@ def _taken_apart(data: msgspec.Raw, route: Route, as_of: float) -> tuple[Event, 
 def _opened(raw: bytes) -> _Envelope:
     try:
         return _ENVELOPE.decode(raw)
-    except _BAD_FRAME:
-        return _ENVELOPE.decode(_repacked(raw))
+    except _BAD_FRAME as error:
+        if raw.startswith((b"{", b"[")):  # no MessagePack of ours
+            raise
+        try:
+            return _ENVELOPE.decode(_repacked(raw))
+        except _BAD_FRAME:
+            raise error from None
 
 
 def _repacked(raw: bytes) -> bytes:
