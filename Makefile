@@ -4,6 +4,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 READY  := $(VENV)/.ready
+DRAWS  := $(VENV)/.draws
 WORLDS ?= 5000
 ARGS   ?=
 
@@ -33,10 +34,14 @@ check: setup ## lint, formatting, types
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: setup ## measure; the tables go to the terminal
+# Without what draws, the figures are measured all the same.
+$(DRAWS): $(READY)
+	$(PIP) --no-build-isolation --editable '.[bench]' && touch $@ || echo 'there will be no pictures'
+
+bench: $(DRAWS) ## measure; the figures go to the terminal, JSON and pictures to reports/bench
 	$(PY) -m benchmarks $(ARGS)
 
-bench-peers: setup ## measure what people use today as well, each in an environment of its own (a quarter of an hour)
+bench-peers: $(DRAWS) ## measure what people use today as well, each in an environment of its own (a quarter of an hour)
 	$(PY) -m benchmarks peers table
 
 soak: setup ## run WORLDS seeded worlds with faults in virtual time (ARGS: --seed N replays one)

@@ -25,7 +25,8 @@ from benchmarks import (
     timeouts,
     wire,
 )
-from benchmarks.figures import keep_json, kept_since, machine
+from benchmarks.figures import kept_since, machine
+from benchmarks.pictures import PICTURES, drawn
 from benchmarks.summary import measured, summary
 
 Benchmark = Callable[[], Iterator[str]]
@@ -93,19 +94,19 @@ def _alone(name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _run(name: str, benchmark: Benchmark) -> bool:
-    """Run one, keep what it said unless it has kept more; False if it failed, which does not end the others."""
-    began, at, lines = time.perf_counter(), time.time(), []
+    """Run one and draw what it kept; False if it failed, which does not end the others."""
+    began, at = time.perf_counter(), time.time()
     try:
         for line in benchmark():
-            lines.append(line)
             print(f"{name:10} {line}", flush=True)
+        if name in PICTURES:
+            if not kept_since(name, at):
+                raise LookupError("it has kept no figures")
+            print(f"{name:10} {drawn(name)}", flush=True)
     except Exception as error:  # noqa: BLE001 - the top of one of many: the others are to be measured all the same
         print(f"{name:10} FAILED: {type(error).__name__}: {error}", flush=True)
         return False
-    seconds = time.perf_counter() - began
-    print(f"{name:10} ({seconds:.0f} s)", flush=True)
-    if not kept_since(name, at):
-        keep_json(name, {"lines": lines, "seconds": round(seconds, 1)})
+    print(f"{name:10} ({time.perf_counter() - began:.0f} s)", flush=True)
     return True
 
 
@@ -121,7 +122,7 @@ def _sized(orders: Sequence[int] | None, seconds: float | None) -> Mapping[str, 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures fillwatch. Each benchmark leaves reports/bench/NAME.json, some a picture beside it.",
+        description="Measures fillwatch. Each benchmark leaves reports/bench/NAME.json and NAME.png.",
         epilog=f"benchmarks:\n{_listed()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -88,7 +88,6 @@ def hard() -> Iterator[str]:
         for system in OURS
     )
     keep("hard", [Row(case="hard cases", figures=figures, facts=asdict(found))])
-    yield plots.verdicts("hard", found.wrong)
 
 
 #: Open orders, and seconds for which they fill one after another.
@@ -106,7 +105,6 @@ def peers() -> Iterator[str]:
     keep("peers", rows)
     for row in rows:
         yield from row.lines
-    yield _picture(rows)
     found = asyncio.run(_table(systems))
     for system in trackers:
         _told(system, found)
@@ -121,17 +119,6 @@ def peers() -> Iterator[str]:
     keep("trackers", rates)
     for row in rates:
         yield from row.lines
-
-
-def _picture(rows: Sequence[Row]) -> str:
-    """Of the runs among most orders; a system that was left out is not in it."""
-    most = f"{max(SIZES):,} orders"
-    told = {
-        str(row.facts["system"]): row.facts["delays"]
-        for row in rows
-        if row.case.startswith(f"{most}: ") and isinstance(row.facts.get("delays"), list)
-    }
-    return plots.cumulative("peers", f"fills among {most}, 200 requests a minute", told)  # type: ignore[arg-type]  # lists of floats, as `_lateness_row` keeps them
 
 
 def _told(system: System, found: Verdicts) -> None:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from random import Random
 from types import MappingProxyType
 
-from benchmarks import plots
 from benchmarks.crowd import LIMIT, ROUND_TRIP
 from benchmarks.figures import Figure, Row, keep, mean, percentile
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillResult, RateLimit
@@ -63,9 +62,9 @@ def _baskets(share: float) -> list[float]:
 
 def basket() -> Iterator[str]:
     """A basket of 20 market orders, polling alone, with the default share of the limit and with all of it (virtual)."""
-    rows, told = [], {}
+    rows = []
     for share in (0.8, 1.0):
-        delays = told[f"share {share:g}"] = _baskets(share)
+        delays = _baskets(share)
         figures = (
             Figure(name="mean", value=mean(delays), unit="s", at_most=TARGET, bound=ROUND_TRIP / 2),
             Figure(name="p50", value=percentile(delays, 0.5), unit="s"),
@@ -76,7 +75,6 @@ def basket() -> Iterator[str]:
         rows.append(Row(case=f"basket of {BASKET} market orders, share {share:g}", figures=figures, facts=facts))
         yield from rows[-1].lines
     keep("basket", rows)
-    yield plots.cumulative("basket", f"fills of baskets of {BASKET} market orders, polling alone", told)
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"basket": basket})

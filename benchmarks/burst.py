@@ -15,12 +15,11 @@ from dataclasses import replace
 from random import Random
 from types import MappingProxyType
 
-from benchmarks import plots
 from benchmarks.crowd import wrongs
 from benchmarks.figures import Figure, Row, keep, percentile
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillResult, OrderWatch, RateLimit
 from fillwatch.brokers.push import Connected, Event
-from fillwatch.core.evidence import Executed, Route, Seen
+from fillwatch.core.evidence import Route, Seen
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.simulator.plans import Act, Step
 
@@ -91,8 +90,8 @@ def _filled(world: World, order_ids: Sequence[str], rng: Random) -> list[tuple[E
     letters: list[tuple[Event, ...]] = []
     for change in world.changes[first:]:
         if change.trade is not None:
-            seen = Seen(order=change.version.order, route=Route.STREAM, as_of=now)
-            letters.append((seen, Executed(execution=change.trade.execution, route=Route.STREAM, as_of=now)))
+            row = change.trade.execution
+            letters.append((Seen(order=change.version.order, route=Route.STREAM, as_of=now, execution=row),))
     rng.shuffle(letters)
     return letters
 
@@ -155,11 +154,10 @@ def burst() -> Iterator[str]:
         Figure(name="processor time, to the last result", value=found["cpu"], unit="s"),
     )
     name = f"{EVENTS:,} pushed events within {WITHIN:g} s"
-    row = Row(case=name, figures=figures, facts={"events": EVENTS}, seconds=time.perf_counter() - began)
+    facts: dict[str, object] = {"events": EVENTS, "delays": [round(delay, 4) for delay in delays]}
+    row = Row(case=name, figures=figures, facts=facts, seconds=time.perf_counter() - began)
     yield from row.lines
     keep("burst", [row])
-    points = [(number / len(delays), delay) for number, delay in enumerate(delays)]
-    yield plots.scatter("burst", name, points, "share of the orders", "s late, at most")
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"burst": burst})

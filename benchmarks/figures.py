@@ -7,10 +7,11 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 #: Where reports go, in the checkout; `make clean` removes it.
 REPORTS = Path(__file__).parents[1] / "reports" / "bench"
@@ -39,7 +40,12 @@ class Figure:
     @property
     def text(self) -> str:
         """In one line."""
-        said = f"{self.name} {number(self.value)}{self.unit and ' ' + self.unit}"
+        return f"{self.name} {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The value with its unit, beside what it is held against."""
+        said = f"{number(self.value)}{self.unit and ' ' + self.unit}"
         notes = [] if self.bound is None else [f"bound {number(self.bound)}"]
         notes += [] if self.at_most is None else [f"target ≤ {number(self.at_most)}"]
         notes += [] if self.at_least is None else [f"target ≥ {number(self.at_least)}"]
@@ -59,7 +65,7 @@ class Row:
     @property
     def lines(self) -> Iterable[str]:
         """The case, and one line for each of its figures."""
-        yield f"{self.case}  ({self.seconds:.1f} s to run)"
+        yield f"{self.case}  ({self.seconds:.1f} s to run)" if self.seconds else self.case
         for figure in self.figures:
             yield f"    {figure.text}"
 
@@ -94,6 +100,12 @@ def read(name: str) -> dict[str, object] | None:
     return content
 
 
+def kept_rows(name: str) -> list[Row]:
+    """The rows that were kept under this name, as they were; no value is not a number again."""
+    kept: Any = read(name)
+    return [] if kept is None else [_row(row) for row in kept["rows"]]
+
+
 def kept_since(name: str, moment: float) -> bool:
     """Whether something was kept under this name since `moment` (`time.time()`)."""
     path = REPORTS / f"{name}.json"
@@ -119,6 +131,18 @@ def _plain(row: Row) -> dict[str, object]:
         for figure in row.figures
     ]
     return {"case": row.case, "facts": row.facts, "figures": figures, "seconds": round(row.seconds, 2)}
+
+
+def _row(kept: Mapping[str, Any]) -> Row:
+    figures = tuple(
+        Figure(**{name: each[name] for name in each if name != "passed"} | {"value": _value(each)})
+        for each in kept["figures"]
+    )
+    return Row(case=kept["case"], figures=figures, facts=kept["facts"], seconds=kept["seconds"])
+
+
+def _value(kept: Mapping[str, Any]) -> float:
+    return math.nan if kept["value"] is None else float(kept["value"])
 
 
 def mean(values: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from multiprocessing import get_context
 from types import MappingProxyType
 
-from benchmarks import crowd, plots
+from benchmarks import crowd
 from benchmarks.crowd import LIMIT, ROUND_TRIP, Ran
 from benchmarks.figures import Figure, Row, keep, mean, percentile, progress
 from fillwatch.simulator import Faults, SimulatedBroker, World
@@ -184,7 +184,6 @@ def lateness(sizes: Sequence[int] = SIZES) -> Iterator[str]:
     for row in rows:
         yield from row.lines
     keep("lateness", rows)
-    yield plots.lateness(rows)
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"lateness": lateness})

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from benchmarks import plots
 from benchmarks.crowd import LIMIT, ROUND_TRIP
 from benchmarks.figures import Figure, Row, keep
 from fillwatch import FillDetectionConfig, FillDetectionEngine, FillOutcome, FillResult, RateLimit
@@ -76,16 +75,13 @@ def timeouts() -> Iterator[str]:
         "orders": ORDERS,
         "share": SHARE,
         "operations": seen["operations"],
+        "cancels": [round(at, 3) for at, _ in cancels],
         "outcomes": {outcome.value: count for outcome, count in outcomes.items()},
     }
     name = f"{ORDERS:,} time-outs at once, share {SHARE:g}"
     row = Row(case=name, figures=figures, facts=facts, seconds=time.perf_counter() - began)
     yield from row.lines
     keep("timeouts", [row])
-    points = [(float(number), at) for number, (at, _) in enumerate(cancels)]
-    yield plots.scatter(
-        "timeouts", "cancels of orders that timed out together", points, "cancel", "s after the time-out"
-    )
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"timeouts": timeouts})

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from types import MappingProxyType
 
-from benchmarks import plots
 from benchmarks.crowd import FILLS_PER_SECOND, FILLS_TO_ONE_CANCEL
 from benchmarks.driver import LIMIT, Played, play
 from benchmarks.figures import Figure, Row, keep, mean, percentile, progress
@@ -108,7 +107,6 @@ def wire(sizes: Sequence[int] = SIZES, seconds: float = SECONDS) -> Iterator[str
     for row in rows:
         yield from row.lines
     keep("wire", rows)
-    yield plots.lateness(rows, "wire")
 
 
 BENCHMARKS: Mapping[str, Callable[[], Iterator[str]]] = MappingProxyType({"wire": wire})

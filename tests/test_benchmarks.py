@@ -6,13 +6,14 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks import crowd, driver, figures, readme, summary, table
+from benchmarks import crowd, driver, figures, pictures, plots, readme, summary, table
 from benchmarks.figures import Figure, Row
 from benchmarks.lateness import Case, Mode, play
 from benchmarks.scripts import HARD, do
@@ -46,13 +47,22 @@ class TestFigures:
         assert figures.percentile([*map(float, range(1, 101))], 0.99) == 99.0
         assert math.isnan(figures.percentile([], 0.5))
 
+    def test_what_was_kept_can_be_had_again(self, reports: Path) -> None:
+        row = Row(case="10 orders", figures=(LATE, Figure(name="facts", value=3.0)), facts={"orders": 10}, seconds=1.5)
+        nothing = Row(case="none", figures=(Figure(name="x", value=math.nan, at_most=1.0),), facts={})
+        figures.keep("page", [row, nothing])
+        again, none = figures.kept_rows("page")
+        assert again == row
+        assert math.isnan(none.figures[0].value)
+        assert figures.kept_rows("absorb") == []
+
 
 LATE = Figure(name="fills mean", value=0.5, unit="s", at_most=0.25, bound=0.2)
 
 
 @pytest.fixture
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (figures, table):
+    for module in (figures, plots, table):
         monkeypatch.setattr(module, "REPORTS", tmp_path)
     return tmp_path
 
@@ -67,6 +77,86 @@ class TestTable:
         found = {"wrong": {"storm": {"b": ["too late"], "fillwatch": []}}, "left_out": {"storm": {"c": "it has none"}}}
         assert table.verdict_table(found).splitlines()[-1] == "| storm | right | **wrong** |"
         assert [*table.reasons(found)] == ["* storm. b: too late; c left out: it has none."]
+
+
+#: A row with what any of the pictures asks for.
+MADE = Row(
+    case="100 orders: fillwatch",
+    figures=(
+        *(Figure(name=name, value=0.5, unit="s", at_most=0.25) for name in ("fills mean", "fills p99")),
+        Figure(name="other ends mean", value=math.nan, unit="s"),
+        Figure(name="other ends p99", value=0.4, unit="s"),
+        *(
+            Figure(name=f"an update, {orders} orders", value=20.0, unit="µs", at_most=25.0)
+            for orders in ("100", "1,000")
+        ),
+    ),
+    facts={
+        "orders": 100,
+        "mode": "polling",
+        "share": 0.8,
+        "system": "fillwatch",
+        "delays": [0.1, 0.2],
+        "cancels": [0.1, 0.2],
+        "wrong": {"storm": {"fillwatch": []}},
+    },
+)
+
+
+class TestPictures:
+    def test_every_benchmark_has_one(self) -> None:
+        assert set(pictures.PICTURES) == set(command.BENCHMARKS) - {"table", "readme"}
+
+    @pytest.mark.parametrize("name", {draw: name for name, draw in pictures.PICTURES.items()}.values())  # one of a kind
+    def test_it_is_drawn_from_the_json_alone(self, reports: Path, name: str) -> None:
+        figures.keep(name, [MADE])
+        said = pictures.drawn(name)
+        if find_spec("matplotlib") is None:
+            assert said == plots.NONE
+        else:
+            assert said == f"picture: {reports / name}.png"
+            assert (reports / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_who_was_left_out_or_told_of_nothing_spoils_none(self, reports: Path) -> None:
+        absent = Row(case="100 orders: x (left out)", figures=(), facts={"system": "x", "left_out": "no wheel"})
+        silent = Row(case="100 orders: y", figures=(), facts={"orders": 100, "system": "y", "delays": []})
+        figures.keep("peers", [absent, silent, MADE])
+        assert pictures.drawn("peers") in (f"picture: {reports / 'peers.png'}", plots.NONE)
+
+    def test_bars_share_an_axis_if_they_have_a_target_or_else_a_unit(self) -> None:
+        plain = [
+            Figure(name=name, value=1.0, unit=unit)
+            for name, unit in zip("abcde", ["ms", "kB", "", "ms", ""], strict=True)
+        ]
+        panels = plots.by_unit([Row(case="x", figures=(*plain, LATE), facts={})])
+        assert {unit: [label for label, _ in panel] for unit, panel in panels.items()} == {
+            plots.OF_TARGET: ["fills mean"],
+            "ms": ["a", "d"],
+            plots.ALONE: ["b", "c", "e"],
+        }
+        assert [*panels] == [plots.OF_TARGET, "ms", plots.ALONE]
+
+    @pytest.mark.parametrize(
+        ("figure", "length"),
+        [
+            (Figure(name="x", value=0.5, at_most=2.0), 0.25),
+            (Figure(name="x", value=100.0, at_least=50.0), 0.5),
+            (Figure(name="x", value=40.0, at_least=50.0), 1.25),
+            (Figure(name="x", value=4.0, at_least=2.0, at_most=5.0), 0.8),
+            (Figure(name="x", value=0, at_most=0), 0.0),
+            (Figure(name="x", value=1, at_most=0), plots.LONGEST),
+            (Figure(name="x", value=99.0, at_most=1.0), plots.LONGEST),
+            (Figure(name="x", value=math.nan, at_least=1.0), plots.LONGEST),
+        ],
+    )
+    def test_a_bar_crosses_the_line_where_its_target_is_missed(self, figure: Figure, length: float) -> None:
+        assert plots.length(figure, plots.OF_TARGET) == length
+        assert figure.passed is (length <= 1.0)
+
+    def test_a_line_runs_from_the_fewest_orders_to_the_most(self) -> None:
+        made = [Figure(name=f"an update, {orders} orders", value=1.0) for orders in ("20,000", "100", "1,000")]
+        row = Row(case="x", figures=(*made, LATE), facts={})
+        assert [orders for orders, _ in plots.over_orders(row)] == [100, 1_000, 20_000]
 
 
 @pytest.mark.usefixtures("reports")
@@ -116,11 +206,22 @@ class TestCommand:
 
         def works() -> Iterator[str]:
             yield "1 s"
+            figures.keep("page", [MADE])
 
-        monkeypatch.setattr(command, "BENCHMARKS", {"breaks": breaks, "works": works})
-        assert [command.main(["--part", name]) for name in ("breaks", "works")] == [1, 0]
-        assert "FAILED: OSError: no disk" in capsys.readouterr().out
-        assert [path.name for path in reports.iterdir()] == ["works.json"]
+        monkeypatch.setattr(command, "BENCHMARKS", {"absorb": breaks, "page": works})
+        assert [command.main(["--part", name]) for name in ("absorb", "page")] == [1, 0]
+        said = capsys.readouterr().out
+        assert "FAILED: OSError: no disk" in said
+        assert "page       picture: " in said or plots.NONE in said
+        assert {path.stem for path in reports.iterdir()} == {"page"}
+
+    @pytest.mark.usefixtures("reports")
+    def test_one_that_keeps_no_figures_has_failed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(command, "BENCHMARKS", {"page": lambda: iter(["1 s"])})
+        assert command.main(["--part", "page"]) == 1
+        assert "it has kept no figures" in capsys.readouterr().out
 
     def test_several_run_in_processes_of_their_own_as_they_were_asked_for(self) -> None:
         made = command._alone("wire", ["wire", "table", "--orders", "10", "20", "--seconds", "5"])
