@@ -34,6 +34,7 @@ from fillwatch.core.trade_facts import (
     Watched,
     client_id,
 )
+from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig, Intent
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.executor import SmartOrderExecutor
@@ -55,8 +56,11 @@ from fillwatch.observe.comparing import MEANS, compare
 from fillwatch.observe.lines import WatchFact
 from fillwatch.observe.record import record
 from fillwatch.simulator import Fate, Faults, SimulatedBroker, World
+from fillwatch.simulator.plans import Act
 from fillwatch.simulator.server import serve
 from fillwatch.testing import run_virtual
+from tests.execution.scene import scene
+from tests.execution.test_exits import act, exits, standing
 from tests.test_cli import Done, account, invoke, run
 
 BEGAN = datetime(2026, 6, 15, 14, 30, tzinfo=UTC)
@@ -401,6 +405,31 @@ def test_a_real_run_agrees_with_its_account(seed: int) -> None:
     assert [str(finding) for finding in found if finding.rule != "account-up-to-date"] == []
     assert operations <= {"list", "look", "look_by_client_id"}, "it only reads"
     assert 0 < requests < len(Fate), "the list is read by the page"
+
+
+def test_a_bust_of_a_closed_trade_while_nobody_ran_is_found_in_the_account() -> None:
+    """Recovery looks at what is open alone; the audit of the account is what the documents name for the rest."""
+
+    async def run() -> tuple[tuple[TradeResult, ...], list[Finding], str]:
+        loop = asyncio.get_running_loop()
+        world, kept = World(1, clock=loop.time, fate=Fate.MARKET, partial_fills=0.0), MemoryJournal()
+        async with scene(1, world=world, journal=kept) as there:
+            await standing(there)
+            act(there, exits(there)[0], Act.FILL)
+            await asyncio.sleep(10.0)
+            entry = there.sent("T", "e1").order_id
+        assert await compared(SimulatedBroker(world), kept._entries) == []
+        act(there, entry, Act.BUST)
+        await asyncio.sleep(60.0)
+        async with scene(1, world=world, journal=kept) as again:
+            recovered = await again.executor.recover()
+            await asyncio.sleep(60.0)
+        return recovered, await compared(SimulatedBroker(world), kept._entries), entry
+
+    recovered, found, entry = run_virtual(run)
+    assert recovered == ()
+    assert [(one.rule, one.subject) for one in found] == [("account-same-end", "T (e1)")]
+    assert entry in found[0].text
 
 
 async def told_otherwise(rule: str) -> list[Finding]:

@@ -12,7 +12,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -134,8 +134,8 @@ def test_everything_about_an_id_is_shown_in_order(session: Session, name: str) -
     assert numbers == sorted(numbers)
     assert "intended: buy 10 IBM" in out
     assert re.search(r" sending +us +e1 sent: buy 10 limit", out)
-    assert re.search(r" accepted +submit +e1 placed: ", out)
-    assert re.search(r" evidence +(stream|list|order) +filled, 10 of 10 at ", out)
+    assert re.search(r" accepted +[0-9a-f]{8} +submit +e1 placed: ", out)
+    assert re.search(r" evidence +[0-9a-f]{8} +(stream|list|order) +filled, 10 of 10 at ", out)
     assert ("x1 sent: sell 10 limit" in out) is (name == "intent")
     exported = [json.loads(line) for line in session.says("journal", "show", named, "--json").splitlines()]
     assert [entry["number"] for entry in exported] == numbers
@@ -230,8 +230,9 @@ NEEDING_A_JOURNAL = [
 
 @pytest.mark.parametrize("words", NEEDING_A_JOURNAL, ids=" ".join)
 def test_what_is_no_journal_is_said_to_be_none(words: list[str], tmp_path: Path) -> None:
-    text, other, newer = (tmp_path / name for name in ("notes.txt", "other.db", "newer.db"))
+    text, other, newer, empty = (tmp_path / name for name in ("notes.txt", "other.db", "newer.db", "empty.db"))
     text.write_text("buy milk\n" * 100)
+    empty.touch()
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE milk (litres)")
     connection.close()
@@ -246,6 +247,7 @@ def test_what_is_no_journal_is_said_to_be_none(words: list[str], tmp_path: Path)
     connection.close()
     for path, complaint in (
         (tmp_path / "none.db", "there is no such journal"),
+        (empty, "is empty: no journal was ever kept there"),
         (text, "cannot be read as a journal"),
         (other, "is no journal of fillwatch"),
         (newer, "was written by a newer fillwatch"),
@@ -258,6 +260,35 @@ def test_what_is_no_journal_is_said_to_be_none(words: list[str], tmp_path: Path)
     code, _, err = invoke(*[word for word in words if word != "--journal"])
     assert code == 2
     assert "FILLWATCH_JOURNAL" in err or "JOURNAL" in err
+
+
+@pytest.mark.parametrize("words", [["journal", "export"], ["audit"]])
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ("'watchful', 'i', '', 0, 0.0, '{}'", "'watchful' is not a valid FactKind"),
+        ("'intent', 'i', '', 900000000000000000, 0.0, '{}'", "date value out of range"),
+        ("'intent', 'i', '', 0, 'noon', '{}'", "must be real number, not str"),
+        ("'intent', 'i', '', 0, 0.0, x'7b7d'", "what should be text is not"),
+    ],
+)
+def test_an_entry_that_nobody_of_ours_wrote_is_named(
+    words: list[str], values: str, complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "trades.db"
+
+    async def make() -> None:
+        async with SqliteJournal(path) as journal:
+            await journal.write(Fact.of(FactKind.STEP, {}, at=datetime.now(UTC), monotonic=0.0))
+
+    asyncio.run(make())
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            f"INSERT INTO facts (run, kind, intent_id, order_id, at, monotonic, payload) VALUES (1, {values})"
+        )
+    connection.close()
+    code, _, err = invoke(*words, str(path))
+    assert (code, err) == (2, f"fillwatch: {path} cannot be read: entry 2: {complaint}\n")
 
 
 def test_a_journal_can_be_looked_into_while_it_is_written_but_not_resumed(session: Session, tmp_path: Path) -> None:
@@ -304,7 +335,7 @@ def test_the_story_of_a_fill_has_every_execution_and_what_decided(session: Sessi
     assert "timeout 20 s, then it is cancelled" in happened[1]
     executed = [line for line in happened if " stream " in line and "executed" in line]
     assert len(executed) == len(truth.trades)
-    assert any(re.search(r" stream +partially_filled, .*new -> partially_filled, ", line) for line in happened)
+    assert any(re.search(r" stream +executed .*new -> partially_filled, ", line) for line in happened)
     assert "told: filled" in happened[-1]
     why = "\n".join(story["Why it was told as filled"])
     assert "The end (filled) was first told by the route `stream`, at +" in why

@@ -22,7 +22,7 @@ from fillwatch.core.trading_rules import wished
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.executor import SmartOrderExecutor
 from fillwatch.execution.records import written
-from fillwatch.journal import SqliteJournal
+from fillwatch.journal import Fact, FactKind, SqliteJournal
 from fillwatch.observe.audit import audit
 from fillwatch.simulator import Fate, World
 from fillwatch.simulator.ledger import Truth
@@ -236,3 +236,25 @@ def test_refused_keys_are_said_to_be_refused(tmp_path: Path) -> None:
     assert done.code == 2
     assert done.err.startswith("fillwatch: the broker refuses: HTTP 401")
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_trade_that_cannot_be_read_stops_nothing_else_and_is_told(tmp_path: Path) -> None:
+    async def main() -> tuple[Done, str]:
+        async with place(tmp_path) as here:
+            order_id = here.world.place(fate=Fate.NEVER)
+            async with here.engine() as (engine, journal):
+                engine.watch(order_id, timeout_seconds=2)
+                await asyncio.sleep(0.5)
+                torn = {"trade": "intended", "is": 5}
+                await journal.write(
+                    Fact.of(FactKind.INTENT, torn, at=datetime.now(UTC), monotonic=0.0, intent_id="torn")
+                )
+            return await here.resume(), order_id
+
+    done, order_id = asyncio.run(main())
+    assert done.code == 1
+    assert f"order {order_id}" in done.out
+    assert "timed out" in done.out
+    assert "not taken up: a Intended of intent torn cannot be read" in done.out
+    assert "NOT everything is protected or resolved" in done.out
+    assert "Traceback" not in done.out + done.err

@@ -51,14 +51,14 @@ def audit(
 
     with opened(path) as reader:
         known = record(pages(reader))
-    found, compared = audited(known), None
+    found = audited(known)
     if broker:
         more, compared = _compared(known, live=live)
-        found = replace(found, findings=(*found.findings, *more))
+        found = replace(found, findings=(*found.findings, *more), compared=compared)
     if as_json:
         typer.echo(json_text(found))
     else:
-        show(_lines(found, compared))
+        show(_lines(found))
     raise typer.Exit(NOT_GOOD if found.findings else GOOD)
 
 
@@ -85,12 +85,12 @@ def _compared(known: Record, *, live: bool) -> tuple[list[Finding], int]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _lines(found: Audit, compared: int | None) -> list[Styled]:
+def _lines(found: Audit) -> list[Styled]:
     entries = f"{counted(found.entries, 'entry')} of {counted(found.runs, 'run')}"
     about = f"{counted(found.intents, 'trade')} and {counted(found.orders, 'order')}"
     lines = [Styled(text=f"{entries}, about {about}, checked against {found.rules} rules")]
-    if compared is not None:
-        lines.append(Styled(text=f"{counted(compared, 'order')} compared with the account"))
+    if found.compared is not None:
+        lines.append(Styled(text=f"{counted(found.compared, 'order')} compared with the account"))
     if found.open:
         lines += [Styled(text=""), Styled(text="Still open", style="bold")]
         # What is without exits must not be among those left out.

@@ -12,6 +12,8 @@ from fillwatch.observe.lines import Line
 from fillwatch.observe.overview import Row
 from fillwatch.observe.wording import amount, speaker, words
 
+#: Characters of an id that tell the orders of one trade apart, and will do for `fillwatch explain`.
+SHORT = 8
 _HEAD = ("", "what", "state", "symbol", "side", "filled", "age", "id")
 
 
@@ -47,17 +49,18 @@ def _style(row: Row) -> str:
 
 
 def entries_as_text(found: Sequence[Line]) -> list[Styled]:
-    """One line an entry: number, time, seconds since the first, kind, who said it, what."""
+    """One line an entry: number, time, seconds since the first, kind, how its order's id begins, who said it, what."""
     if not found:
         return []
     began, run = found[0].at, found[0].entry.run
-    cells = [("number", "time (UTC)", "after", "kind", "by", "says")]
+    cells = [("number", "time (UTC)", "after", "kind", "order", "by", "says")]
     cells += [
         (
             str(each.number),
             f"{each.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
             f"{(each.at - began).total_seconds():+.3f} s",
             each.kind.value,
+            plain(each.order_id[:SHORT]),
             speaker(each),
             words(each),
         )

@@ -12,7 +12,8 @@ from fillwatch import Broker, FillDetectionConfig, FillDetectionEngine, FillResu
 from fillwatch.cli.columns import counted
 from fillwatch.core.text import plain
 from fillwatch.execution.executor import OnUnknown, SmartOrderExecutor
-from fillwatch.journal import SqliteJournal
+from fillwatch.journal import JournalError, SqliteJournal
+from fillwatch.journal.patience import TAKING_UP, in_time
 from fillwatch.observe.wording import number, outcome, result_words
 
 #: Seconds between two words that work goes on.
@@ -20,20 +21,23 @@ TICK = 5.0
 #: Seconds in which the end of an order that was told as unresolved may still be found out.
 LINGER = 5.0
 
+#: The results of trades, and why one was not taken up.
+Trades = tuple[tuple[TradeResult, ...], str | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """What became of what was open."""
+    """What became of what was open. `problem`: why a trade was not taken up; no results of trades are here then."""
 
     trades: tuple[TradeResult, ...]
     watches: tuple[FillResult, ...]
+    problem: str | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether every share of the trades is protected or sold, and every watched order has its end."""
-        return all(trade.position_protected for trade in self.trades) and all(
-            result.outcome.is_end for result in self.watches
-        )
+        protected = self.problem is None and all(trade.position_protected for trade in self.trades)
+        return protected and all(result.outcome.is_end for result in self.watches)
 
 
 async def resume(path: Path, broker: Broker, on_unknown: OnUnknown, tell: Callable[[str], None]) -> Resumed:
@@ -43,13 +47,14 @@ async def resume(path: Path, broker: Broker, on_unknown: OnUnknown, tell: Callab
     and what entering an engine raises. Cancelled, it leaves every order as it is. The broker is closed at the end.
     """
     async with aclosing(broker), SqliteJournal(path) as journal:
-        intents, open_watches = len(await journal.intents(open_only=True)), len(await journal.watches(open_only=True))
-        tell(f"open in the journal: {counted(intents, 'trade')}, {counted(open_watches, 'watch')}")
+        intents = await in_time(journal, journal.intents(open_only=True), TAKING_UP)
+        open_watches = await in_time(journal, journal.watches(open_only=True), TAKING_UP)
+        tell(f"open in the journal: {counted(len(intents), 'trade')}, {counted(len(open_watches), 'watch')}")
         async with FillDetectionEngine(broker, FillDetectionConfig(), journal=journal) as engine:
             executor = SmartOrderExecutor(engine, journal=journal)
             watches = await engine.recover()
             async with asyncio.TaskGroup() as group:
-                trading = group.create_task(executor.recover(on_unknown=on_unknown))
+                trading = group.create_task(_recover(executor, on_unknown))
                 following = [group.create_task(_follow(watch, tell)) for watch in watches]
                 work: set[asyncio.Task[object]] = {trading, *following}
                 began = asyncio.get_running_loop().time()
@@ -59,11 +64,22 @@ async def resume(path: Path, broker: Broker, on_unknown: OnUnknown, tell: Callab
                     if left:
                         seconds = asyncio.get_running_loop().time() - began
                         tell(f"{seconds:.0f} s: {_left(trading, following)}")
-            for result in trading.result():
+            trades, problem = trading.result()
+            for result in trades:
                 tell(trade_line(result))
+            if problem is not None:
+                tell(f"not taken up: {plain(problem)}; the others were, `fillwatch journal list` shows how they stand")
             told = {result.order_id: result for result in (task.result() for task in following)}
             await _find_ends(engine, told, tell)
-    return Resumed(trades=trading.result(), watches=tuple(told.values()))
+    return Resumed(trades=trades, watches=tuple(told.values()), problem=problem)
+
+
+async def _recover(executor: SmartOrderExecutor, on_unknown: OnUnknown) -> Trades:
+    """The trades' results; or, when one of them cannot be taken up, why."""
+    try:
+        return await executor.recover(on_unknown=on_unknown), None
+    except JournalError as error:
+        return (), str(error)
 
 
 async def _follow(watch: OrderWatch, tell: Callable[[str], None]) -> FillResult:
@@ -89,7 +105,7 @@ async def _find_ends(engine: FillDetectionEngine, told: dict[str, FillResult], t
                     return
 
 
-def _left(trading: asyncio.Task[tuple[TradeResult, ...]], following: list[asyncio.Task[FillResult]]) -> str:
+def _left(trading: asyncio.Task[Trades], following: list[asyncio.Task[FillResult]]) -> str:
     orders = sum(not task.done() for task in following)
     said = ["trades are being finished"] if not trading.done() else []
     said += [f"{counted(orders, 'order')} watched"] if orders else []

@@ -17,8 +17,9 @@ from fillwatch.core.orders import Execution
 from fillwatch.core.results import Amendment, FillResult, Transition
 from fillwatch.engine import pieces
 from fillwatch.engine.origin import Origin
-from fillwatch.engine.outbox import PATIENCE, Outbox
-from fillwatch.journal import Fact, FactKind, Journal
+from fillwatch.engine.outbox import Outbox
+from fillwatch.journal import Fact, FactKind, Journal, JournalUnreadable
+from fillwatch.journal.patience import PATIENCE, in_time
 from fillwatch.journal.watching import Canceling, Released, TimeoutKind, WatchBegun
 
 if TYPE_CHECKING:
@@ -61,16 +62,19 @@ class Diary:
         self._pages: dict[Case, _Page] = {}
 
     async def open(self, group: asyncio.TaskGroup) -> None:
-        """Begin to write. Raises `JournalClosed` for a journal that is not open, `ValueError` for a wall clock without
-        a time zone.
+        """Begin to write, also to a disk that hangs. Raises `JournalClosed` for a journal that is not open,
+        `ValueError` for a wall clock without a time zone.
         """
         if (now := self._wall()).utcoffset() is None:
             raise ValueError(f"wall: {now!r} has no time zone; give a clock of aware times, e.g. in UTC")
-        await self.journal.write()
+        try:
+            await in_time(self.journal, self.journal.write(), PATIENCE)
+        except JournalUnreadable as late:
+            self.outbox.fail(str(late))
         self.outbox.open(group)
 
     async def close(self) -> None:
-        """Write what is left, within `outbox.PATIENCE`. The journal is its owner's to close."""
+        """Write what is left, within `PATIENCE`. The journal is its owner's to close."""
         await self.outbox.aclose(PATIENCE)
 
     def gone(self, since: datetime) -> float:
@@ -134,7 +138,7 @@ class Diary:
     async def result(self, case: Case, result: FillResult, *, is_sought: bool) -> None:
         """The caller is about to be told `result`; `is_sought`: what it lacks is looked for from now on.
 
-        Returns when that is on the disk, or will not be within `outbox.PATIENCE`.
+        Returns when that is on the disk, or will not be within `PATIENCE`.
         """
         facts = [self._fact(case, FactKind.RESULT, result)]
         if is_sought:

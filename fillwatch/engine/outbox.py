@@ -10,10 +10,8 @@ import asyncio
 from collections.abc import Callable
 
 from fillwatch.journal import KIND_RULES, Fact, Journal, JournalClosed, JournalError
+from fillwatch.journal.patience import PATIENCE, hung
 from fillwatch.logs import plain_logger
-
-#: Seconds that the disk is waited for, by whatever has to be on it before it is told.
-PATIENCE = 2.0
 
 
 class Outbox:
@@ -70,7 +68,7 @@ class Outbox:
 
     def _wait_no_longer(self, done: asyncio.Future[None], seconds: float) -> None:
         if not done.done():
-            self.fail(f"the disk has not answered for {seconds:g} s")
+            self.fail(hung(self._journal, seconds))
             done.set_result(None)
 
     def give_up(self, why: str) -> None:
@@ -126,7 +124,7 @@ class Outbox:
         else:
             self._hanging = task
             task.add_done_callback(self._see)
-            self.fail(f"the disk has not answered for {PATIENCE:g} s")
+            self.fail(hung(self._journal, PATIENCE))
 
     async def _give(self, facts: list[Fact]) -> bool:
         """Whether the disk was asked."""

@@ -10,6 +10,7 @@ from fillwatch.core.results import Amendment
 from fillwatch.engine.case import Wishes
 from fillwatch.engine.origin import Origin
 from fillwatch.journal import Entry, FactKind, Journal, JournalError
+from fillwatch.journal.patience import TAKING_UP, in_time
 from fillwatch.journal.watching import MAY_HAVE_WORKED, Canceling, TimeoutKind, WatchBegun
 from fillwatch.logs import plain_logger
 
@@ -27,16 +28,18 @@ async def left_open(journal: Journal) -> tuple[LeftOpen, ...]:
     """The plain watches that the journal holds open, in the order in which they were taken up.
 
     Those of trades are not among them: whoever recovers a trade watches its orders. A fact that cannot be read is
-    passed over, and the log says so at ERROR. Raises `JournalError` when the journal cannot be read at all.
+    passed over, and the log says so at ERROR. Raises `JournalError` when the journal cannot be read at all, or does not
+    answer a question within `TAKING_UP` seconds.
     """
-    entries = await journal.watches(open_only=True)
+    entries = await in_time(journal, journal.watches(open_only=True), TAKING_UP)
     traded = await _orders_of_trades(journal)
     plain = [entry for entry in entries if not entry.fact.intent_id and entry.fact.order_id not in traded]
     if not plain:
         return ()
     since = min(entry.number for entry in plain)
     later: dict[str, list[Entry]] = {entry.fact.order_id: [] for entry in plain}
-    for entry in await journal.read(kinds=(FactKind.CANCELING, FactKind.AMENDMENT), after=since):
+    news = journal.read(kinds=(FactKind.CANCELING, FactKind.AMENDMENT), after=since)
+    for entry in await in_time(journal, news, TAKING_UP):
         later.get(entry.fact.order_id, []).append(entry)
     found = (_left_open(entry, later[entry.fact.order_id]) for entry in plain)
     return tuple(one for one in found if one is not None)
@@ -66,9 +69,9 @@ def _may_be_canceled(entries: Iterable[Entry]) -> bool:
 async def _orders_of_trades(journal: Journal) -> frozenset[str]:
     """The orders that the broker accepted for trades which are still open."""
     orders: set[str] = set()
-    for intent in await journal.intents(open_only=True):
-        accepted = await journal.read(intent_id=intent.fact.intent_id, kinds=(FactKind.ACCEPTED,))
-        orders.update(entry.fact.order_id for entry in accepted)
+    for intent in await in_time(journal, journal.intents(open_only=True), TAKING_UP):
+        accepted = journal.read(intent_id=intent.fact.intent_id, kinds=(FactKind.ACCEPTED,))
+        orders.update(entry.fact.order_id for entry in await in_time(journal, accepted, TAKING_UP))
     return frozenset(orders)
 
 

@@ -99,13 +99,14 @@ class TradingDoor:
 
     async def cancel_sent(self, order_id: str) -> bool:
         """Whether the engine's journal holds a cancel of this order that may have worked; False without a journal.
-        Raises `JournalError` when it cannot be read.
+        Raises `JournalError` when it cannot be read in time.
         """
         if self._journal is None:
             return False
         from fillwatch.engine.resuming import may_be_canceled  # late: most engines keep no journal
+        from fillwatch.journal.patience import PATIENCE, in_time
 
-        return await may_be_canceled(self._journal, order_id)
+        return await in_time(self._journal, may_be_canceled(self._journal, order_id), PATIENCE)
 
     async def submit(
         self, request: OrderRequest, *, protects: bool, on_sent: Callable[[float], None] | None = None

@@ -15,7 +15,7 @@ from fillwatch.core.config import chosen
 from fillwatch.core.errors import EngineClosed, IntentConflict
 from fillwatch.core.orders import Number, Side
 from fillwatch.core.trade_amendment import TradeAmendment
-from fillwatch.core.trade_facts import Intended
+from fillwatch.core.trade_facts import Intended, TradeFact
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig, Intent
 from fillwatch.core.trading_rules import wished
@@ -26,7 +26,8 @@ from fillwatch.execution.ledger import TradeLedger
 from fillwatch.execution.migration import Detection, FillWait
 from fillwatch.execution.records import facts_of, intents_of
 from fillwatch.execution.runner import Runner, report_failure
-from fillwatch.journal import Journal, MemoryJournal
+from fillwatch.journal import Journal, JournalError, MemoryJournal
+from fillwatch.journal.patience import PATIENCE, TAKING_UP, PatientWriter, in_time
 
 #: Trades that are over and whose results are kept for a caller who gives the same intent again.
 KEPT = 1_000
@@ -73,6 +74,7 @@ class SmartOrderExecutor:
         self.config = config or ExecutorConfig()
         self.journal: Journal = journal or engine.journal or MemoryJournal()
         self._engine = engine
+        self._writer = PatientWriter(self.journal)
         self._wall = wall
         self._new_id = new_id
         self._trades: OrderedDict[str, _Call] = OrderedDict()
@@ -95,9 +97,10 @@ class SmartOrderExecutor:
         and a target `rr_ratio` times as far. `quantity`: whole shares.
 
         Whatever the broker or the arguments are like, the answer is a result; see `TradeResult`. The same `intent_id`
-        again gives the first one's result and sends nothing. Raises `IntentConflict` when it was given for another
-        trade before, `EngineClosed` when the engine ends first, and as `engine.watch` outside the engine's loop. A
-        caller that is cancelled changes nothing: the trade goes on until the position is protected.
+        again gives the first one's result and sends nothing; nothing is sent either, and it may be given again, when
+        the journal does not tell whether the trade was made before. Raises `IntentConflict` when it was given for
+        another trade before, `EngineClosed` when the engine ends first, and as `engine.watch` outside the engine's
+        loop. A caller that is cancelled changes nothing: the trade goes on until the position is protected.
         """
         given = intent_id or self._new_id()
         try:
@@ -115,26 +118,29 @@ class SmartOrderExecutor:
         except ValueError as error:
             return TradeResult(success=False, reason=str(error), position_protected=True, intent_id=given)
         known = self._trades.get(given)
-        if known is None:
-            return await asyncio.shield(self._begin(intent, may_be_known=intent_id is not None))
-        if not known.intent.is_same_as(intent):
+        if known is not None and not known.intent.is_same_as(intent):
             raise IntentConflict(f"intent {given} was given for another trade before")
-        return await asyncio.shield(known.future)
+        future = self._begin(intent, PATIENCE if intent_id else None) if known is None else known.future
+        try:
+            return await asyncio.shield(future)
+        except JournalError as error:
+            # What an earlier process may have made of it is not known: nothing is claimed, least of all protection.
+            why = f"whether it was made before cannot be read, so nothing was sent: {error}"
+            return TradeResult(success=False, reason=why, intent_id=given)
 
     async def recover(self, *, on_unknown: OnUnknown | str = OnUnknown.QUARANTINE) -> tuple[TradeResult, ...]:
         """Take up every trade that the journal holds open, and wait for their results.
 
         Orders are found again by their ids, watches go on with what is left of their time by the wall clock, shares
         without exits get them, and exits that stood are seen again and watched on. An entry that the broker does not
-        know is not sent again unless `on_unknown="resend"`. Raises `JournalError` when the journal cannot be read; when
-        one trade in it cannot, or fails, its error is raised after all the others have their results.
+        know is not sent again unless `on_unknown="resend"`. Raises `JournalError` when the journal cannot be read, or
+        has not answered for 30 s; when one trade in it cannot, or fails, its error is raised after all the others have
+        their results. What was not taken up may be, by calling it again.
         """
         resend = chosen("on_unknown", on_unknown, OnUnknown) is OnUnknown.RESEND
-        intents, errors = intents_of(await self.journal.intents(open_only=True))
+        intents, errors = intents_of(await in_time(self.journal, self.journal.intents(open_only=True), TAKING_UP))
         futures = [
-            self._begin(intent, may_be_known=True, resend=resend)
-            for intent in intents
-            if intent.intent_id not in self._trades
+            self._begin(intent, TAKING_UP, resend=resend) for intent in intents if intent.intent_id not in self._trades
         ]
         ends = await asyncio.gather(*map(asyncio.shield, futures), return_exceptions=True)
         for error in (*errors, *(end for end in ends if isinstance(end, BaseException))):
@@ -180,32 +186,28 @@ class SmartOrderExecutor:
             door.attend(self._hear(self._shared), "fillwatch-trades").add_done_callback(report_failure)
         return self._shared
 
-    def _begin(self, intent: Intent, *, may_be_known: bool, resend: bool = False) -> asyncio.Future[TradeResult]:
+    def _begin(self, intent: Intent, patience: float | None, *, resend: bool = False) -> asyncio.Future[TradeResult]:
+        """`patience`: seconds for the journal to tell what it holds of the trade; None when it can hold nothing."""
         floor = self._floor()
         future: asyncio.Future[TradeResult] = asyncio.get_running_loop().create_future()
         floor.begin(intent)
-        work = self._make(intent, future, floor, may_be_known=may_be_known, resend=resend)
+        work = self._make(intent, future, floor, patience, resend=resend)
         task = self._engine.trading.attend(work, f"fillwatch-trade-{intent.intent_id}")
-        task.add_done_callback(lambda ended: _settle(ended, future, lambda: floor.end(intent)))
-        self._trades[intent.intent_id] = _Call(intent=intent, future=future, task=task)
+        call = self._trades[intent.intent_id] = _Call(intent=intent, future=future, task=task)
+        task.add_done_callback(lambda _: self._settle(call, floor))
         self._forget()
         return future
 
     async def _make(
-        self,
-        intent: Intent,
-        future: asyncio.Future[TradeResult],
-        floor: Floor,
-        *,
-        may_be_known: bool,
-        resend: bool,
+        self, intent: Intent, future: asyncio.Future[TradeResult], floor: Floor, patience: float | None, *, resend: bool
     ) -> None:
-        entries = await self.journal.read(intent_id=intent.intent_id) if may_be_known else ()
-        facts = facts_of(entries)
+        facts: tuple[TradeFact, ...] = ()
+        if patience is not None:
+            facts = facts_of(await in_time(self.journal, self.journal.read(intent_id=intent.intent_id), patience))
         first = facts[0] if facts else Intended(at=intent.at, intent=intent)
         if not isinstance(first, Intended) or not first.intent.is_same_as(intent):
             raise IntentConflict(f"intent {intent.intent_id} was given for another trade before")
-        ledger = TradeLedger(first, facts[1:], self.journal, self._wall, self._amendments.publish)
+        ledger = TradeLedger(first, facts[1:], self._writer, self._wall, self._amendments.publish)
         if not facts and (why := await ledger.announce(first)) is not None:
             future.set_result(
                 TradeResult(success=False, reason=why, position_protected=True, intent_id=intent.intent_id)
@@ -226,19 +228,19 @@ class SmartOrderExecutor:
         finally:
             self._amendments.close()
 
+    def _settle(self, call: _Call, floor: Floor) -> None:
+        """A trade's task has ended: a caller who has not been answered by then is told why, and may ask again."""
+        floor.end(call.intent)
+        report_failure(call.task)
+        if call.future.done():
+            return
+        self._trades.pop(call.intent.intent_id, None)
+        error = None if call.task.cancelled() else call.task.exception()
+        call.future.set_exception(error or EngineClosed("the engine was left before the trade was done"))
+        call.future.exception()  # one that nobody waits for is not reported as forgotten
+
     def _forget(self) -> None:
         """Let the oldest results go, if nothing is being done for them; a journal still has them."""
         over = [name for name, call in self._trades.items() if call.task.done()]
         for name in over[: max(len(over) - KEPT, 0)]:
             del self._trades[name]
-
-
-def _settle(task: asyncio.Task[None], future: asyncio.Future[TradeResult], end: Callable[[], None]) -> None:
-    """A trade's task has ended: if its caller has not been answered by then, tell him why."""
-    end()
-    report_failure(task)
-    if future.done():
-        return
-    error = None if task.cancelled() else task.exception()
-    future.set_exception(error or EngineClosed("the engine was left before the trade was done"))
-    future.exception()  # one that nobody waits for is not reported as forgotten

@@ -12,11 +12,10 @@ from fillwatch.core.trade_amendment import TradeAmendment, TradeChange, amendmen
 from fillwatch.core.trade_facts import Intended, Reopened, Sending, TradeFact
 from fillwatch.core.trade_result import TradeResult, result_of, words
 from fillwatch.execution.records import DURABLE, written
-from fillwatch.journal import Fact, Journal, JournalError, JournalUnwritable
+from fillwatch.journal import Fact, JournalError
+from fillwatch.journal.patience import PatientWriter
 from fillwatch.logs import order_logger
 
-#: Seconds that a disk is waited for, and while it hangs: bare shares are worse than an unwritten fact.
-PATIENCE, WHILE_IT_HANGS = 2.0, 0.1
 #: How loudly an amendment is logged. Total over the kinds.
 _LEVELS = {
     TradeChange.UNPROTECTED: "ERROR",
@@ -34,7 +33,7 @@ class TradeLedger:
         self,
         first: Intended,
         known: tuple[TradeFact, ...],
-        journal: Journal,
+        journal: PatientWriter,
         wall: Callable[[], datetime],
         amend: Callable[[TradeAmendment], None],
     ) -> None:
@@ -48,21 +47,20 @@ class TradeLedger:
         self._loop = loop
         self._amend = amend
         self._answered: TradeResult | None = None
-        self._patience = PATIENCE
 
     def result(self) -> TradeResult:
         """The result as far as it is known."""
         return result_of(self.trade, self.facts)
 
-    def answer(self) -> TradeResult:
-        """The result for the caller: from now on he is told what changes."""
-        self._answered = self.result()
-        return self._answered
+    def answered(self, result: TradeResult) -> None:
+        """The caller has `result`: he is told what has changed since it was made, and from now on whatever does."""
+        self._answered = result
+        self._tell_of_it(result, self.wall())
 
     async def announce(self, fact: Intended | Sending) -> str | None:
         """Write what is about to be done; in words why it could not be written, None when it is safe."""
         try:
-            await self._write(self._written(fact), durable=True)
+            await self._journal.write(self._written(fact), durable=True)
         except JournalError as error:
             self.log.error("the journal does not take it: {}", error)
             return f"the journal does not take it: {plain(str(error))}"
@@ -85,19 +83,9 @@ class TradeLedger:
             self._take(facts[-1])
         durable = any(isinstance(one, DURABLE) for one in facts)
         try:
-            await self._write(*map(self._written, facts), durable=True if durable else None)
+            await self._journal.write(*map(self._written, facts), durable=True if durable else None)
         except JournalError as error:
             self.log.error("the journal does not take it: {}", error)
-
-    async def _write(self, *facts: Fact, durable: bool | None) -> None:
-        """Write `facts`, but wait no longer than there is patience: a disk that hangs may write them yet."""
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._journal.write(*facts, durable=durable)
-        except TimeoutError:
-            waited, self._patience = self._patience, WHILE_IT_HANGS
-            raise JournalUnwritable(f"the disk has not answered for {waited:g} s") from None
-        self._patience = PATIENCE
 
     def _take(self, fact: TradeFact) -> bool:
         """Know one fact more; whether that changed anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import assert_never
 
 from fillwatch.core import trade_checks as checks
@@ -19,7 +20,7 @@ from fillwatch.core.trade_facts import (
     Watched,
 )
 from fillwatch.core.trade_order import ZERO
-from fillwatch.core.trade_result import TradeResult
+from fillwatch.core.trade_result import TradeResult, TradeStep, words
 from fillwatch.core.trade_steps import (
     Check,
     Count,
@@ -201,13 +202,15 @@ class Runner:
         await self._protection.guard(step)
 
     async def _tell(self, reason: str | None) -> None:
-        """Answer the caller, if he was not yet."""
+        """Answer the caller, if he was not yet, with what is written down; what is learnt meanwhile comes after it."""
+        result = self.ledger.result()
         if self.trade.told is None:
-            result = self.ledger.result()
             fact = Told(at=self.ledger.wall(), success=result.success, reason=reason or result.reason or "")
+            result = replace(result, steps=(*result.steps, TradeStep(at=fact.at, what=words(fact))))
             await self.ledger.learn(fact)
         if not self.result.done():
-            self.result.set_result(self.ledger.answer())
+            self.result.set_result(result)
+            self.ledger.answered(result)
 
     async def _finish(self) -> None:
         trade = self.trade

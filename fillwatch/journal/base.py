@@ -144,7 +144,9 @@ class Fact:
         try:
             return msgspec.json.decode(self.payload, type=shape)
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise JournalError(f"the payload of a fact of kind {self.kind} is not a {shape}: {error}") from error
+            raise JournalError(
+                f"the payload of a fact of kind {self.kind} is not a {shape.__name__}: {error}"
+            ) from error
 
 
 def _check_text(field: str, text: str, limit: int) -> None:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from fillwatch.journal.errors import JournalInUse
+from fillwatch.journal.errors import JournalInUse, JournalUnwritable
 
 
 class WriterLock:
@@ -25,8 +25,10 @@ class WriterLock:
         try:
             self._connection.execute("PRAGMA journal_mode = MEMORY")  # nothing is ever written: no file for undoing it
             self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._connection.close()
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise JournalUnwritable(f"{self._path} cannot be locked: {error}") from error
             raise JournalInUse(f"{path} is being written by somebody else") from error
 
     def release(self) -> None:

@@ -32,15 +32,18 @@ _LAST_WATCHES: Final = f"""
 class JournalReader:
     """The entries of a journal's file; the methods mean what those of `Journal` do. Nothing is written.
 
-    Raises `JournalUnreadable` when there is no such file, or when it is no journal this version can read.
+    Raises `JournalUnreadable` when there is no such file, when nothing was ever written into it, or when it is no
+    journal this version can read.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        if not self._path.is_file():
-            raise JournalUnreadable(f"{self._path}: there is no such journal")
-        examine(self._path)
         with self._translated():
+            if not self._path.is_file():
+                raise JournalUnreadable(f"{self._path}: there is no such journal")
+            if not self._path.stat().st_size:
+                raise JournalUnreadable(f"{self._path} is empty: no journal was ever kept there")
+            examine(self._path)
             self._connection = connect(self._path, READ_ONLY)
 
     def read(
@@ -115,6 +118,8 @@ class JournalReader:
             yield
         except (sqlite3.Error, ValueError) as error:
             raise JournalUnreadable(f"{self._path} cannot be read: {error}") from error
+        except OSError as error:
+            raise JournalUnreadable(f"{self._path} cannot be read: {error.strerror}") from error
 
 
 def _count(limit: int | None) -> int:
@@ -123,13 +128,19 @@ def _count(limit: int | None) -> int:
 
 
 def _entry(row: _Row) -> Entry:
+    """Raises `ValueError` for what no journal of ours has written: SQLite keeps any type in any column."""
     number, run, kind, intent_id, order_id, at, monotonic, payload = row
-    fact = Fact(
-        kind=FactKind(kind),
-        at=EPOCH + at * MICROSECOND,
-        monotonic=monotonic,
-        intent_id=intent_id,
-        order_id=order_id,
-        payload=payload,
-    )
+    try:
+        if any(type(text) is not str for text in (intent_id, order_id, payload)):
+            raise TypeError("what should be text is not")
+        fact = Fact(
+            kind=FactKind(kind),
+            at=EPOCH + at * MICROSECOND,
+            monotonic=monotonic,
+            intent_id=intent_id,
+            order_id=order_id,
+            payload=payload,
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"entry {number}: {error}") from error
     return Entry(number=number, run=run, fact=fact)

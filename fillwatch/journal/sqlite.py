@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -13,9 +14,10 @@ from typing import Final, Self
 import anyio
 
 from fillwatch.journal.base import KIND_RULES, Entry, Fact, FactKind
-from fillwatch.journal.errors import JournalClosed, JournalError, JournalUnwritable
+from fillwatch.journal.errors import JournalClosed, JournalError, JournalUnreadable, JournalUnwritable
 from fillwatch.journal.files import JournalFile
 from fillwatch.journal.group_commit import GroupCommit
+from fillwatch.journal.patience import hung
 from fillwatch.journal.reader import JournalReader
 from fillwatch.journal.store import SLICES_AT_ONCE, Store
 
@@ -30,17 +32,26 @@ class SqliteJournal:
     full, somebody holds a lock) those that announce an action are refused, others wait in memory for room, up to
     `backlog.LIMIT` of them, and the log says so at ERROR. `max_bytes` bounds the file; reaching it is like a full disk.
 
-    Entering raises `JournalUnreadable`, `JournalInUse` or `JournalUnwritable`; the directory has to be there. Leaving
-    waits at most `closing_seconds` for the disk. A journal is opened once.
+    Entering raises `JournalUnreadable`, `JournalInUse` or `JournalUnwritable`; the directory has to be there. It waits
+    at most `opening_seconds` for the disk (every page is read once, about 0.3 s for 100 MB), leaving `closing_seconds`.
+    A journal is opened once.
     """
 
-    def __init__(self, path: str | Path, *, max_bytes: int | None = None, closing_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        max_bytes: int | None = None,
+        opening_seconds: float = 60.0,
+        closing_seconds: float = 10.0,
+    ) -> None:
         if max_bytes is not None and max_bytes < LEAST_BYTES:
             raise ValueError(f"max_bytes: {max_bytes} is too little, at least {LEAST_BYTES} are needed")
-        if not closing_seconds > 0:
-            raise ValueError(f"closing_seconds: {closing_seconds!r} is not a positive number of seconds")
+        for name, seconds in (("opening_seconds", opening_seconds), ("closing_seconds", closing_seconds)):
+            if not seconds > 0:
+                raise ValueError(f"{name}: {seconds!r} is not a positive number of seconds")
         self.path = Path(path)
-        self._closing_seconds = closing_seconds
+        self._opening_seconds, self._closing_seconds = opening_seconds, closing_seconds
         self._file = JournalFile(self.path, max_bytes)
         self._commits: GroupCommit | None = None
         self._is_open = False
@@ -58,7 +69,11 @@ class SqliteJournal:
     async def __aenter__(self) -> Self:
         if self._commits is not None:
             raise JournalClosed(f"the journal {self.path} was opened before; make another one")
-        store = await self._file.open()
+        try:
+            async with asyncio.timeout(self._opening_seconds):
+                store = await self._file.open()
+        except TimeoutError:
+            raise JournalUnreadable(hung(self, self._opening_seconds)) from None
         self._commits = GroupCommit(store, self._file.writer)
         self._is_open = True
         return self

@@ -28,7 +28,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What an audit found, and what the journal holds open, which is no breach."""
+    """What an audit found, and what the journal holds open, which is no breach. `compared`: the orders that were held
+    to the account as well; None when it was not asked.
+    """
 
     entries: int
     runs: int
@@ -37,6 +39,7 @@ class Audit:
     rules: int
     findings: tuple[Finding, ...]
     open: tuple[Row, ...]
+    compared: int | None = None
 
 
 def audit(entries: Iterable[Entry]) -> Audit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -97,24 +97,18 @@ class _Account:
         """The order as it is now."""
         if order_id in self._seen:
             return Seen(order=self._seen[order_id], route=Route.LIST, as_of=0.0)
-        look: Look | None = None
-        for _ in range(TRIES):
-            await asyncio.sleep(self._pause)
-            look = await self._broker.look(order_id)
-            if not isinstance(look, Unanswered):
-                break
-        assert look is not None
-        return look
+        return await self._asked(lambda: self._broker.look(order_id))
 
     async def find(self, client_order_id: str) -> Look:
         """The order of this client id as it is now."""
-        look: Look | None = None
+        return await self._asked(lambda: self._broker.look_by_client_id(client_order_id))
+
+    async def _asked(self, ask: Callable[[], Awaitable[Look]]) -> Look:
         for _ in range(TRIES):
             await asyncio.sleep(self._pause)
-            look = await self._broker.look_by_client_id(client_order_id)
+            look = await ask()
             if not isinstance(look, Unanswered):
                 break
-        assert look is not None
         return look
 
 

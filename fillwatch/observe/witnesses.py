@@ -28,6 +28,7 @@ class Case:
     clock: Clock
 
     def when(self, line: Line) -> str:
+        """Of an entry: how long the order had been watched."""
         return f"+{self.clock(line):.2f} s"
 
     @property
@@ -53,6 +54,7 @@ def decided(case: Case) -> Iterator[str]:
 
 
 def fields(case: Case) -> Iterator[str]:
+    """What each of the four fields of the order said."""
     seen = case.result.verification
     if seen is None:
         return

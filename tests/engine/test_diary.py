@@ -27,9 +27,9 @@ from fillwatch.core.evidence import Executed, Route, Seen
 from fillwatch.core.orders import ExecutionKind, OrderStatus, Side
 from fillwatch.core.verification import Verdict
 from fillwatch.engine.diary import BEFORE_CANCEL
-from fillwatch.engine.outbox import PATIENCE
 from fillwatch.journal import Fact, FactKind, JournalClosed, JournalUnwritable, MemoryJournal, SqliteJournal
 from fillwatch.journal.base import PAYLOAD_LIMIT
+from fillwatch.journal.patience import PATIENCE
 from fillwatch.journal.sqlite import LEAST_BYTES
 from fillwatch.journal.watching import (
     PAYLOADS,

@@ -17,11 +17,8 @@ from fillwatch.simulator import NO_FAULTS, Fate, Faults, Kind, Op, World
 from fillwatch.simulator.faults import Rule
 from fillwatch.simulator.plans import Act
 from fillwatch.testing import run_virtual, virtual
-from tests.execution.scene import Scene, now, scene
+from tests.execution.scene import QUICK, QUICK_QUIET, Scene, calm, now, scene
 from tests.execution.test_exits import act, exits, group_deaf_to, standing
-
-#: A quarantine long enough for every request of the first process to have arrived.
-QUICK = ExecutorConfig(quarantine_seconds=10.0, submit_patience_seconds=10.0)
 
 
 class MortalJournal(MemoryJournal):
@@ -67,7 +64,7 @@ async def killed_and_back(seed: int, at: float, faults: Faults, on_unknown: str)
         results = await there.executor.recover(on_unknown=on_unknown)
         wrong = [f"protected, and {there.bare()} bare" for r in results if r.position_protected and there.bare()]
         wrong += [f"success, and {there.position()} held" for r in results if r.success and not there.position()]
-        await asyncio.sleep(120.0)
+        await calm(world, QUICK_QUIET)
         if there.bare():
             wrong.append(f"{there.bare()} bare in the end")
         if entries(there) > 1:

@@ -116,41 +116,6 @@ async def test_a_full_disk_stops_entries_and_nothing_else() -> None:
             assert (await there.trade(intent_id="again", symbol="NVDA")).success
 
 
-class HungDisk(MemoryJournal):
-    """Does not answer while it hangs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hangs = False
-
-    async def write(self, *facts: Fact, durable: bool | None = None) -> None:
-        if self.hangs:
-            await asyncio.Event().wait()
-        await super().write(*facts, durable=durable)
-
-
-@virtual
-async def test_a_disk_that_hangs_leaves_no_share_bare_and_begins_nothing() -> None:
-    journal = HungDisk()
-    with told("ERROR") as lines:
-        async with scene(1, journal=journal) as there:
-            running = asyncio.create_task(there.trade(intent_id="T"))
-            while not there.position():
-                await asyncio.sleep(0.01)
-            journal.hangs = True
-            began = now()
-            assert (await running).success
-            assert now() - began < 10.0
-            assert there.bare() == 0
-            refused = await there.trade(intent_id="N", symbol="NVDA")
-            assert now() - began < 20.0
-            assert "the disk has not answered" in (refused.reason or "")
-            assert not there.orders("N")
-            assert any("the disk has not answered" in line for line in lines)
-            journal.hangs = False
-            assert (await there.trade(intent_id="again", symbol="NVDA")).success
-
-
 # Clocks
 
 

@@ -204,7 +204,9 @@ async def test_a_file_of_the_first_version_is_read_and_carried_on(path: Path) ->
         assert await journal.intents(open_only=True) == ()
 
 
-@pytest.mark.parametrize("settings", [{"max_bytes": LEAST_BYTES - 1}, {"closing_seconds": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{"max_bytes": LEAST_BYTES - 1}, {"closing_seconds": 0.0}, {"opening_seconds": 0.0}]
+)
 def test_settings_out_of_range_are_refused_by_name(settings: dict[str, float]) -> None:
     (name,) = settings
     with pytest.raises(ValueError, match=name):
@@ -395,6 +397,24 @@ def test_closing_waits_for_the_disk_no_longer_than_it_says(path: Path, said: lis
 
     assert 0.1 <= asyncio.run(run()) < 1.5
     assert "not known" in said[-1]
+
+
+def test_opening_waits_for_the_disk_no_longer_than_it_says(path: Path) -> None:
+    async def run() -> None:
+        async with SqliteJournal(path):
+            pass
+        with locked(path), pytest.raises(JournalUnreadable) as late:
+            await SqliteJournal(path, opening_seconds=0.1).__aenter__()
+        assert str(late.value) == f"the disk has not answered for 0.1 s ({path})"
+
+    asyncio.run(run())
+
+
+@virtual
+async def test_what_cannot_be_locked_is_not_said_to_be_in_use(path: Path) -> None:
+    path.with_name(path.name + "-lock").write_text("buy milk\n" * 100)
+    with pytest.raises(JournalUnwritable, match="-lock cannot be locked"):
+        await SqliteJournal(path).__aenter__()
 
 
 @virtual
