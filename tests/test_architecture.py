@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -123,18 +124,29 @@ class Import:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """One source file of the package."""
+    """One source file of the package, read when a test asks: five hundred trees would burden whoever collects tests."""
 
     name: str
     path: Path
-    tree: ast.Module
-    lines: int
 
-    def imports(self) -> Iterator[Import]:
-        yield from _imports(self.tree, late=False, typing_only=False)
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text("utf-8"))
+
+    @property
+    def lines(self) -> int:
+        return self.path.read_text("utf-8").count("\n")
+
+    def imports(self) -> tuple[Import, ...]:
+        return _imports_of(self.path)
 
     def where(self, line: int) -> str:
         return f"{self.path.relative_to(ROOT)}:{line}"
+
+
+@functools.cache
+def _imports_of(path: Path) -> tuple[Import, ...]:
+    return tuple(_imports(ast.parse(path.read_text("utf-8")), late=False, typing_only=False))
 
 
 def _imports(node: ast.AST, *, late: bool, typing_only: bool) -> Iterator[Import]:
@@ -164,9 +176,7 @@ def _is_module(name: str) -> bool:
 
 def _module(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-    text = path.read_text("utf-8")
-    return Module(name=name, path=path, tree=ast.parse(text), lines=text.count("\n"))
+    return Module(name=".".join(parts[:-1] if parts[-1] == "__init__" else parts), path=path)
 
 
 PACKAGE = [_module(path) for path in sorted(ROOT.joinpath("fillwatch").rglob("*.py"))]

@@ -1,15 +1,16 @@
-"""A bot to be killed: `python -m tests.execution.crash_child JOURNAL LIFE SYMBOL@PRICE...`.
+"""A bot to be killed.
 
-It says that it is ready, takes up what earlier lives left open, makes one trade in each symbol meanwhile, and prints a
-line for each result.
-Without symbols it only takes up what is open, and ends. Keys and address come from the environment.
+It says that it is ready, takes up what earlier lives left open, makes one trade in each symbol meanwhile, and tells a
+line for each result. Without symbols it only takes up what is open, and ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from fillwatch.brokers.alpaca import AlpacaBroker
 from fillwatch.core.config import FillDetectionConfig, RateLimit
@@ -18,6 +19,7 @@ from fillwatch.core.trade_terms import ExecutorConfig
 from fillwatch.engine.engine import FillDetectionEngine
 from fillwatch.execution.executor import SmartOrderExecutor
 from fillwatch.journal import SqliteJournal
+from fillwatch.simulator.server import Address
 
 #: Nothing waits for its turn; entries that are not filled soon are given up.
 WATCHING = FillDetectionConfig(rate_limit=RateLimit(limit=60_000), initial_poll_interval=0.1, max_poll_interval=0.2)
@@ -25,32 +27,44 @@ TRADING = ExecutorConfig(
     fill_timeout_seconds=3.0, quarantine_seconds=2.0, submit_patience_seconds=2.0, exit_patience_seconds=5.0
 )
 QUANTITY = 10
+READY = "ready"
 
 
-def tell(result: TradeResult) -> None:
-    filled = None if result.fill is None else result.fill.fill_quantity
-    line = f"{result.intent_id} {filled or 0} {int(result.position_protected)} {result.reason}\n"
-    os.write(1, line.encode())
+UNKNOWN = "?"
 
 
-async def live(path: str, life: str, symbols: list[str]) -> None:
+def line_of(result: TradeResult) -> str:
+    if result.fill is not None:
+        filled = UNKNOWN if result.fill.fill_quantity is None else str(result.fill.fill_quantity)
+    else:
+        filled = UNKNOWN if any(" in doubt: " in step.what for step in result.steps) else "0"
+    return f"{result.intent_id} {filled} {int(result.position_protected)} {result.reason}"
+
+
+async def live(
+    address: Address, path: Path, life: int, prices: Mapping[str, Decimal], tell: Callable[[str], None]
+) -> None:
     async with (
         SqliteJournal(path) as journal,
-        FillDetectionEngine(AlpacaBroker.from_env(), WATCHING, journal=journal) as engine,
+        FillDetectionEngine(
+            AlpacaBroker(address.key, address.secret, base_url=address.url), WATCHING, journal=journal
+        ) as engine,
         asyncio.TaskGroup() as group,
     ):
         executor = SmartOrderExecutor(engine, TRADING)
         assert await engine.recover() == ()  # every order is a trade's
 
-        async def trade(symbol: str, price: str) -> None:
-            tell(await executor.execute_trade(symbol, "buy", QUANTITY, price, 2, intent_id=f"{life}-{symbol}"))
+        async def trade(symbol: str, price: Decimal) -> None:
+            result = await executor.execute_trade(symbol, "buy", QUANTITY, price, 2, intent_id=f"{life}-{symbol}")
+            tell(line_of(result))
 
-        for symbol in symbols:
-            group.create_task(trade(*symbol.split("@")))
+        for symbol, price in prices.items():
+            group.create_task(trade(symbol, price))
         for result in await executor.recover():
-            tell(result)
+            tell(line_of(result))
 
 
-if __name__ == "__main__":
-    os.write(1, b"ready\n")
-    asyncio.run(live(sys.argv[1], sys.argv[2], sys.argv[3:]))
+def run(address: Address, path: Path, life: int, prices: Mapping[str, Decimal], told: Connection) -> None:
+    """One life, in a process of its own; what it says goes into `told`."""
+    told.send(READY)
+    asyncio.run(live(address, path, life, prices, told.send))

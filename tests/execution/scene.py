@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from fillwatch.simulator import NO_FAULTS, Fate, Faults, SimulatedBroker, World
 from fillwatch.simulator.ledger import Truth
 
 ZERO = Decimal(0)
+#: Seconds without a fault after which all has been put right: what may be left of the patience to submit an order, and
+#: of the quarantine after that.
+QUIET = 90.0
+#: Ten seconds of either are long enough for every request to have arrived, and leave as much again for the rest.
+QUICK = ExecutorConfig(quarantine_seconds=10.0, submit_patience_seconds=10.0)
+QUICK_QUIET = 45.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +98,13 @@ def bare_shares(world: World, symbol: str) -> Decimal:
 
 def now() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def calm(world: World, quiet: float = QUIET) -> None:
+    """Until the faults have healed, if they ever do, and then so many seconds in which all has to be put right."""
+    healed = world.start + world.faults.heal_at
+    left = max(healed - now(), 0.0) if math.isfinite(healed) else 0.0
+    await asyncio.sleep(left + quiet)
 
 
 @asynccontextmanager

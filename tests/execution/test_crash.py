@@ -5,14 +5,17 @@ killed, started again, and in the end the ledger is compared. FILLWATCH_CRASHES 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
-import subprocess
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -23,7 +26,7 @@ import pytest
 from fillwatch.core.trade_facts import client_id
 from fillwatch.simulator import Fate, Faults, World
 from fillwatch.simulator.server import Address, serve
-from tests.execution.crash_child import QUANTITY
+from tests.execution.crash_child import QUANTITY, READY, UNKNOWN, run
 from tests.execution.scene import bare_shares
 
 T = TypeVar("T")
@@ -41,8 +44,11 @@ WEATHER = Faults(
     stale=0.05,
     stale_seconds=0.5,
 )
-#: Seconds that a last life may take to settle everything.
-PATIENCE = 60.0
+#: Seconds that a last life may take to settle everything; and how many of them there may be, for an order whose fate
+#: is in doubt when a life has done with everything else is left open in the journal, and its result says so.
+PATIENCE, LAST_LIVES = 60.0, 3
+#: Of each trade that was told of, by its intent: shares (None: told to be unknown), and whether they are protected.
+Told = dict[str, tuple[Decimal | None, bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +89,31 @@ def server(seed: int) -> Iterator[Server]:
         thread.join(20.0)
 
 
-def start(there: Server, journal: Path, life: int, symbols: list[str]) -> subprocess.Popen[bytes]:
-    """A bot, once it has loaded what it needs: how long that takes says nothing about trading."""
-    environment = {
-        **os.environ,
-        "APCA_API_KEY_ID": there.address.key,
-        "APCA_API_SECRET_KEY": there.address.secret,
-        "APCA_API_BASE_URL": there.address.url,
-    }
+# A life is forked from a process that has loaded what it needs, which takes longer than to live it.
+LIVES: ForkServerContext | SpawnContext = (
+    multiprocessing.get_context("forkserver")
+    if "forkserver" in multiprocessing.get_all_start_methods()
+    else multiprocessing.get_context("spawn")
+)
+LIVES.set_forkserver_preload(["tests.execution.crash_child", "fillwatch.brokers.alpaca.transport"])
+
+
+@contextmanager
+def living(there: Server, journal: Path, life: int, symbols: list[str]) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A bot that is ready, and what it says; killed at the end of the block if it is still there."""
     prices = there.inside(lambda world: {symbol: world.price(symbol) for symbol in symbols})
-    command = [sys.executable, "-m", "tests.execution.crash_child", str(journal), str(life)]
-    wishes = [f"{symbol}@{price}" for symbol, price in prices.items()]
-    child = subprocess.Popen([*command, *wishes], env=environment, stdout=subprocess.PIPE, bufsize=0)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    return child
+    ear, mouth = LIVES.Pipe(duplex=False)
+    child = LIVES.Process(target=run, args=(there.address, journal, life, prices, mouth))
+    with ear:
+        with mouth:
+            child.start()
+        try:
+            assert ear.recv() == READY
+            yield child, ear
+        finally:
+            child.kill()
+            child.join()
+            child.close()
 
 
 def symbols_of(life: int) -> list[str]:
@@ -105,38 +121,44 @@ def symbols_of(life: int) -> list[str]:
     return [f"Z{chr(65 + first)}{chr(65 + second)}{letter}" for letter in "ABC"[:TRADES]]
 
 
-def said(lines: str) -> Iterator[tuple[str, Decimal, bool]]:
-    """Intent, filled quantity and protection from each line that was written whole."""
-    for line in lines.splitlines():
-        intent, filled, protected, *reason = line.split(" ", 3)
-        if reason:
-            yield intent, Decimal(filled), protected == "1"
+def hear(ear: Connection, seconds: float, told: Told) -> bool:
+    """Note quantity and protection of each trade that is told of, for so many seconds; whether the life has ended."""
+    until = time.monotonic() + seconds
+    try:
+        while ear.poll(max(until - time.monotonic(), 0.0)):
+            intent, filled, protected, _ = ear.recv().split(" ", 3)
+            told[intent] = None if filled == UNKNOWN else Decimal(filled), protected == "1"
+    except EOFError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("seed", [1])
 def test_kill_minus_nine_loses_doubles_and_bares_nothing(seed: int, tmp_path: Path) -> None:
     draw, journal = Random(seed), tmp_path / "crash.journal"
-    lines = ""
+    told: Told = {}
     with server(seed) as there:
         for life in range(CRASHES):
-            child = start(there, journal, life, symbols_of(life))
-            try:
+            with living(there, journal, life, symbols_of(life)) as (child, ear):
                 # From before its first request to after its last exits.
-                out, _ = child.communicate(timeout=draw.uniform(0.05, 2.2))
-                assert child.returncode == 0, "the bot ended with an error of its own"
-            except subprocess.TimeoutExpired:
-                child.kill()
-                out, _ = child.communicate()
-            lines += out.decode()
-        last = start(there, journal, CRASHES, [])
-        out, _ = last.communicate(timeout=PATIENCE)
-        assert last.returncode == 0
-        told = {intent: (filled, protected) for intent, filled, protected in said(lines + out.decode())}
+                if hear(ear, draw.uniform(0.05, 2.2), told):
+                    child.join()
+                    assert child.exitcode == 0, "the bot ended with an error of its own"
+                else:
+                    child.kill()
+                    assert hear(ear, PATIENCE, told)
+        for _ in range(LAST_LIVES):
+            with living(there, journal, CRASHES, []) as (last, ear):
+                assert hear(ear, PATIENCE, told)
+                last.join()
+                assert last.exitcode == 0
+            if all(filled is not None for filled, _ in told.values()):
+                break
         wrong = there.inside(lambda world: compare(world, told))
     assert not wrong, "\n".join(wrong)
 
 
-def compare(world: World, told: dict[str, tuple[Decimal, bool]]) -> list[str]:
+def compare(world: World, told: Told) -> list[str]:
     """What the ledger has against what was done and said."""
     orders = [world.ledger.truth(order_id) for order_id in world.ledger.order_ids]
     wrong = []
@@ -151,7 +173,7 @@ def compare(world: World, told: dict[str, tuple[Decimal, bool]]) -> list[str]:
                 wrong.append(f"{intent}: {len(entries)} entries")
             if executed > QUANTITY:
                 wrong.append(f"{intent}: {executed} bought")
-            if intent in told and told[intent][0] != executed:
+            if intent in told and told[intent][0] != executed:  # unknown is no last word
                 wrong.append(f"{intent}: {told[intent][0]} told, {executed} executed")
             bare = bare_shares(world, symbol)
             if bare and told.get(intent, (executed, True))[1]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,15 +15,12 @@ from fillwatch.core.results import FillOutcome
 from fillwatch.core.trade_facts import client_id
 from fillwatch.core.trade_result import TradeResult
 from fillwatch.core.trade_terms import ExecutorConfig
-from fillwatch.simulator import NO_FAULTS, Fate, Faults, Kind, Op
-from fillwatch.simulator.fates import PLANNED
+from fillwatch.simulator import Fate, Faults, Kind, Op
 from fillwatch.simulator.faults import Rule
 from fillwatch.testing import run_virtual, virtual
-from tests.execution.scene import Scene, now, scene
+from tests.execution.scene import Scene, calm, now, scene
 
 D = Decimal
-#: Seconds after which every fault has healed and every late fact has been heard.
-LATER = 150.0
 #: Faults of requests after which something may have been carried out or not.
 LOST = (Kind.TIMEOUT_BEFORE, Kind.TIMEOUT_AFTER, Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.ERROR_AFTER, Kind.CUT_OFF)
 
@@ -91,7 +87,7 @@ async def live_through(there: Scene, side: str, seed: int) -> tuple[TradeResult,
         executed = there.world.ledger.executed_in_chain(there.sent("T", "e1").order_id)
         if result.fill.fill_quantity > executed:
             wrong.append(f"{result.fill.fill_quantity} said to be filled, {executed} were")
-    await asyncio.sleep(LATER)
+    await calm(there.world)
     if there.bare() != 0:
         wrong.append(f"{there.bare()} bare in the end: {result.reason}")
     if entries(there) > 1:
@@ -113,12 +109,6 @@ def judge(seed: int, faults: Faults, *, stream: bool = False, config: ExecutorCo
 def test_no_weather_leaves_a_share_bare(seed: int) -> None:
     """A random menu of faults, a stream in every third world: afterwards each share has its stop, and none twice."""
     judge(seed, Faults.random(seed), stream=seed % 3 == 0)
-
-
-@pytest.mark.parametrize("fate", [fate for fate in PLANNED if fate is not Fate.BUSTED])
-def test_whatever_becomes_of_the_entry_nothing_stays_bare(fate: Fate) -> None:
-    for seed, faults in ((1, NO_FAULTS), (2, Faults.random(102))):
-        judge(seed, replace(faults, rules=(for_order(fate, "e1"),)))
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -144,7 +134,7 @@ def test_a_lost_answer_never_makes_a_second_order(name: str, kind: Kind, times: 
 @pytest.mark.parametrize("start", [0.2, 1.3, 1.6, 2.5, 3.47, 3.5, 4.0])
 @pytest.mark.parametrize("length", [5.0, 40.0, 95.0])
 def test_an_outage_at_any_moment_ends_with_the_truth(start: float, length: float) -> None:
-    judge(1, Faults(outages=((start, start + length),)))
+    judge(1, Faults(outages=((start, start + length),), heal_at=start + length))
 
 
 @virtual
@@ -369,7 +359,7 @@ async def test_shares_that_come_after_the_result_are_protected_too() -> None:
 
         ACTS[Act.FILL](market, record, Step(after=0.0, act=Act.FILL), there.world.advance())
         assert there.bare() == 100
-        await asyncio.sleep(LATER)
+        await calm(there.world)
         assert there.bare() == 0
         assert there.position() == 100
 

@@ -16,7 +16,6 @@ from fillwatch.core.errors import EngineClosed
 from fillwatch.core.trade import Trade, absorb, fold
 from fillwatch.core.trade_facts import Intended, Part, TradeFact, client_id
 from fillwatch.core.trade_steps import Place, next_step
-from fillwatch.core.trade_terms import ExecutorConfig
 from fillwatch.execution.records import facts_of
 from fillwatch.journal import Fact, JournalClosed, MemoryJournal
 from fillwatch.simulator import NO_FAULTS, Fate, Faults, World
@@ -24,10 +23,9 @@ from fillwatch.simulator.fates import PLANNED
 from fillwatch.simulator.faults import Rule
 from fillwatch.simulator.ledger import Truth
 from fillwatch.testing import run_virtual
-from tests.execution.scene import Scene, bare_shares, position, scene
+from tests.execution.scene import QUICK, QUICK_QUIET, Scene, bare_shares, calm, position, scene
 
 ZERO = Decimal(0)
-QUICK = ExecutorConfig(quarantine_seconds=10.0, submit_patience_seconds=10.0)
 
 
 def weather(seed: int) -> Faults:
@@ -96,7 +94,7 @@ def test_every_prefix_is_true_of_its_moment(seed: int) -> None:
         journal = MemoryJournal()
         async with scene(seed, faults=weather(seed), journal=journal, config=QUICK) as there:
             await there.trade("buy" if seed % 2 else "sell", intent_id="T")
-            await asyncio.sleep(120.0)
+            await calm(there.world, QUICK_QUIET)
             first, facts = await facts_in(journal)
             started = there.world.wall(there.world.start)
             trade, wrong = fold(first), []
@@ -151,7 +149,7 @@ async def killed_after(records: int, seed: int) -> tuple[bool, list[str]]:
     async with scene(seed, world=world, journal=journal, config=QUICK) as there:
         results = await there.executor.recover()
         ear = asyncio.create_task(anext(there.executor.amendments(), None))
-        await asyncio.sleep(120.0)
+        await calm(world, QUICK_QUIET)
         wrong = []
         bare, said = bare_shares(world, "AAPL"), all(result.position_protected for result in results)
         if bare and said and not ear.done():

@@ -160,12 +160,14 @@ def test_a_journal_is_opened_and_closed_with_it(place: World, tmp_path: Path) ->
 
 _BOT_THAT_FORGETS_TO_CLOSE = """
 import sys, time
+from fillwatch.core.config import FillDetectionConfig, RateLimit
 from fillwatch.journal import SqliteJournal
 from fillwatch.simulator import Fate, SimulatedBroker, World
 from fillwatch.sync import SmartOrderExecutor
 world = World(1, clock=time.monotonic, fate=Fate.INSTANT, requests_per_minute=None)
 broker = SimulatedBroker(world, latency=(0.0, 0.001))
-bot = SmartOrderExecutor(broker, journal=SqliteJournal(sys.argv[1]) if sys.argv[1:] else None)
+fast = FillDetectionConfig(rate_limit=RateLimit(limit=60_000))
+bot = SmartOrderExecutor(broker, watching=fast, journal=SqliteJournal(sys.argv[1]) if sys.argv[1:] else None)
 print(bot.execute_trade("AAPL", "buy", 10, world.price("AAPL"), 2).success)
 """
 
