@@ -209,7 +209,9 @@ class Broker(Protocol):
         ...
 
     async def fills(self, *, after: datetime | None = None, page_token: str | None = None) -> Fills | Unanswered:
-        """One page of the tape of executions after `after`, oldest first."""
+        """One page of the tape of executions after `after`, oldest first. Rows at the end of a page may come again on
+        the next: no order is told among those of one millisecond.
+        """
         ...
 
     async def submit(self, request: OrderRequest) -> SubmitAnswer:

@@ -222,21 +222,31 @@ def test_one_execution(changes: dict[str, object], field: str, expected: object)
 )
 def test_a_strange_execution_is_counted_and_the_page_token_is_still_had(changes: dict[str, object]) -> None:
     """The tape goes on after a row that makes no sense."""
-    rows, last = tape.executions(encoded([fill(), fill(**changes), fill(id="20220202135509982::z")]))
-    assert [execution.execution_id for execution in rows.values] == [OTHER, "z"]
-    assert (rows.count, rows.unreadable, last) == (3, 1, "20220202135509982::z")
+    page = [fill(), fill(**changes), fill(id="20220202135509982::y"), fill(id="20220202135509983::z")]
+    rows, token = tape.executions(encoded(page))
+    assert [execution.execution_id for execution in rows.values] == [OTHER, "y", "z"]
+    assert (rows.count, rows.unreadable, token) == (4, 1, "20220202135509982::y")
 
 
-def test_the_page_token_is_the_last_rows_even_if_that_row_is_strange() -> None:
-    """Going on after an earlier row would read the strange one for ever."""
-    rows, last = tape.executions(encoded([fill(), fill(id="20220202135509982::z", qty="many")]))
-    assert (len(rows.values), last) == (1, "20220202135509982::z")
+def test_the_page_token_is_of_the_last_rows_even_if_they_are_strange() -> None:
+    """Going on after an earlier row would read the strange ones for ever."""
+    strange = [fill(id=f"2022020213550998{n}::z", qty="many") for n in (2, 3)]
+    rows, token = tape.executions(encoded([fill(), *strange]))
+    assert (len(rows.values), token) == (1, "20220202135509982::z")
+
+
+def test_a_page_of_one_millisecond_goes_on_after_its_last_row() -> None:
+    """There is no earlier one, and the tape has to go on."""
+    at_once = [fill(id=f"20220202135509982::{name}") for name in "cab"]
+    assert tape.executions(encoded(at_once))[1] == "20220202135509982::b"
+    assert tape.executions(b"[]")[1] is None
 
 
 def test_other_activities_on_the_tape_are_passed_over() -> None:
-    """A dividend is no execution, and nothing strange either; as the last row it is still the cursor."""
-    rows, last = tape.executions(encoded([fill(), {"activity_type": "DIV", "id": "2022::d", "net_amount": "1"}]))
-    assert (len(rows.values), rows.count, rows.unreadable, last) == (1, 2, 0, "2022::d")
+    """A dividend is no execution, and nothing strange either; it may still be the cursor."""
+    dividend = {"activity_type": "DIV", "id": "2022::d", "net_amount": "1"}
+    rows, token = tape.executions(encoded([fill(), dividend, fill()]))
+    assert (len(rows.values), rows.count, rows.unreadable, token) == (2, 3, 0, "2022::d")
 
 
 def test_positions_are_signed_and_meet_their_orders_symbols() -> None:

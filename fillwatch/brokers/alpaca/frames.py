@@ -204,13 +204,10 @@ def _taken_apart(data: msgspec.Raw, route: Route, as_of: float) -> tuple[Event, 
 def _opened(raw: bytes) -> _Envelope:
     try:
         return _ENVELOPE.decode(raw)
-    except _BAD_FRAME as error:
-        if raw.startswith((b"{", b"[")):  # no MessagePack of ours
+    except _BAD_FRAME:
+        if raw.startswith((b"{", b"[")):  # no MessagePack that could be meant
             raise
-        try:
-            return _ENVELOPE.decode(_repacked(raw))
-        except _BAD_FRAME:
-            raise error from None
+        return _ENVELOPE.decode(_repacked(raw))
 
 
 def _repacked(raw: bytes) -> bytes:

@@ -99,8 +99,8 @@ def _cursor(rows: tuple[OrderSnapshot, ...], until: datetime | None) -> datetime
 
 
 def fills(reply: Reply, limit: int, page_token: str | None) -> Fills | Unanswered:
-    """A page of the tape. A full page whose last id cannot be read, or is the token asked with, has no next page:
-    not complete and no token, so what follows cannot be had from here."""
+    """A page of the tape. A full page of which no id can be read, or which leads to the token asked with, has no next
+    page: not complete and no token, so what follows cannot be had from here."""
     answer = _usable(reply, Route.ACTIVITIES)
     if isinstance(answer, Unanswered):
         return answer

@@ -90,6 +90,7 @@ class _Visit:
         self._before = before
         self._opened_at: datetime | None = None
         self._data: list[bytes] = []
+        self._size = 0
         self._clock = asyncio.get_running_loop().time
 
     @property
@@ -107,10 +108,11 @@ class _Visit:
         now = self._clock()
         if line.startswith(b"data:"):
             self._data.append(line[5:].strip())
-            if sum(map(len, self._data)) > LONGEST:
+            self._size += len(line)  # even a line that says nothing has to be kept
+            if self._size > LONGEST:
                 return False
         elif not line and self._data:
-            raw, self._data = b"\n".join(self._data), []
+            raw, self._data, self._size = b"\n".join(self._data), [], 0
             self._take(raw, now)
             if self._inbox.is_full:
                 await self._inbox.room()

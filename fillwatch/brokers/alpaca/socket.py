@@ -9,11 +9,11 @@ from typing import Literal, Protocol
 
 from websockets.asyncio.client import connect
 
-#: Bytes of one frame: hundreds of times the largest trade update, that of a multi-leg order. A longer one ends the
-#: connection, for it would have to be kept whole to be read.
-LONGEST_FRAME = 2**20
+#: Bytes of one frame. One that is too long to be read (`frames.LONGEST`) costs itself alone; one longer than this ends
+#: the connection, for it would have to be kept whole to be passed over.
+LONGEST_FRAME = 2**24
 #: Frames that the library keeps before it stops reading; ours are taken from it at once.
-_QUEUE = 1024
+_QUEUE = 64
 
 
 class Socket(Protocol):

@@ -38,25 +38,37 @@ class FillRow(msgspec.Struct):
     ref_id: str | None = None
 
 
+class _Named(msgspec.Struct):
+    id: str
+
+
+_NAMED = msgspec.json.Decoder(_Named)
 _FILL = msgspec.json.Decoder(FillRow)
 _FILLS = msgspec.json.Decoder(list[FillRow])
 
 
 def executions(body: bytes) -> tuple[Rows[Execution], str | None]:
-    """A page of the tape, and the raw id of its last row (None if that cannot be read): the broker's page token."""
+    """A page of the tape, and the raw id after which the next one is to begin (None if no id can be read)."""
     found = rows.read(body, _FILLS, _FILL, lambda row: (row.id, _execution(row)))
-    last = found.values[-1][0] if found.values and not found.unreadable else _last_id(body)
+    ids = _ids(body) if found.unreadable else [activity_id for activity_id, _ in found.values]
     values = tuple(execution for _, execution in found.values if execution is not None)
-    return Rows(values=values, count=found.count, unreadable=found.unreadable), last
+    return Rows(values=values, count=found.count, unreadable=found.unreadable), _seam(ids)
 
 
-def _last_id(body: bytes) -> str | None:
-    class Named(msgspec.Struct):
-        id: str
+def _seam(ids: list[str]) -> str | None:
+    """The last row of an earlier millisecond than the page's last one.
 
-    raws = rows.raw(body)
-    row = rows.one(raws[-1], msgspec.json.Decoder(Named)) if raws else None
-    return row.id if isinstance(row, Named) else None
+    Rows of one millisecond come in any order (alpacahq/Alpaca-API issue 170), at each request in another: after the
+    last of them some might follow never. So they all come twice, unless they fill the page.
+    """
+    newest = ids[-1].partition("::")[0] if ids else ""
+    return next((each for each in reversed(ids) if not each.startswith(newest)), ids[-1] if ids else None)
+
+
+def _ids(body: bytes) -> list[str]:
+    """The ids of a page of which not all rows can be read, as far as they can."""
+    found = (rows.one(raw, _NAMED) for raw in rows.raw(body))
+    return [row.id for row in found if isinstance(row, _Named)]
 
 
 def _execution(row: FillRow) -> Execution | None:
@@ -70,7 +82,7 @@ def _execution(row: FillRow) -> Execution | None:
     return Execution(
         execution_id=_execution_id(row.id),
         order_id=fields.order_id(row.order_id),
-        qty=abs(qty),
+        qty=qty.copy_abs(),
         price=price,
         symbol=row.symbol or "",
         side=fields.side(row.side),
