@@ -6,6 +6,7 @@ from tests.mutants_table import Mutant
 
 READER = ("tests/engine/test_reader.py",)
 ENDS = ("tests/engine/test_ends.py",)
+PRESSURE = ("tests/engine/test_pressure.py",)
 
 READING_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -39,9 +40,30 @@ READING_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the tape has no turns before a sweep has ended",
         file="fillwatch/engine/audits.py",
-        old="max(self._list.pages, math.ceil(listed / self._page_size)) if self._page_size else self._list.pages",
+        old="max(self._list.pages, math.ceil(listed / self._page_size) if self._page_size else listed)",
         new="self._list.pages",
         tests=ENDS,
+    ),
+    Mutant(
+        name="young orders wait their turn",
+        file="fillwatch/core/schedule.py",
+        old="    return age < YOUNG and checks < FEW_LOOKS\n",
+        new="    return False\n",
+        tests=PRESSURE,
+    ),
+    Mutant(
+        name="orders near their deadline wait their turn",
+        file="fillwatch/core/schedule.py",
+        old="    return 0.0 < left <= NEAR and unseen_for > NEAR - left\n",
+        new="    return False\n",
+        tests=PRESSURE,
+    ),
+    Mutant(
+        name="whoever has been due for longest is passed over for ever",
+        file="fillwatch/engine/by_id.py",
+        old="return bool(self._due) and self._passed_over >= PASSED_OVER",
+        new="return False",
+        tests=PRESSURE,
     ),
     Mutant(
         name="ends are left to the sweep",

@@ -33,9 +33,10 @@ class Audits:
 
     @property
     def pages(self) -> int:
-        """Requests that a whole sweep over the list takes: as many as the last one, but never fewer than its orders."""
+        """Requests that a whole sweep takes: over a list as many as the last one, but never fewer than its orders;
+        without a list one for each."""
         listed = len(self._index.live) + len(self._index.audited)
-        return max(self._list.pages, math.ceil(listed / self._page_size)) if self._page_size else self._list.pages
+        return max(self._list.pages, math.ceil(listed / self._page_size) if self._page_size else listed)
 
     def due_in(self, feed_audit: float) -> float:
         """Until fills are asked for although nobody waits for them; `feed_audit`: the longest that a feed which stands
@@ -46,8 +47,8 @@ class Audits:
         return min(late, min(feed_audit, FEED_AUDIT) - self._told_age) if feed_audit < math.inf else late
 
     def turn_in(self, rate: float) -> float:
-        """Until the tape has its turn because the list is so long that it hides fills, at `rate` requests a second;
-        infinite if the list does not hide any."""
+        """Until the tape has its turn because a sweep is so long that fills hide, at `rate` requests a second; infinite
+        if none do."""
         if not self._tape.is_ready or self.pages < 2:
             return math.inf
         return tape_period(rate, self.pages) - self._told_age
@@ -59,8 +60,9 @@ class Audits:
 
     @property
     def sweep_spacing(self) -> float:
-        """From one audit of a feed by the list to the next."""
-        return self.pages * (SECONDS_PER_PAGE_BESIDE_ENDS if self._ends_tell else SECONDS_PER_PAGE)
+        """From one audit of a feed by the list to the next; without a list, by a look at each order."""
+        seconds = SECONDS_PER_PAGE_BESIDE_ENDS if self._ends_tell else SECONDS_PER_PAGE
+        return seconds * (self.pages if self._page_size else 1)
 
     @property
     def _told_age(self) -> float:

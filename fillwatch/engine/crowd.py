@@ -13,14 +13,17 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
+from fillwatch.core.schedule import Looks
 from fillwatch.engine.agenda import Agenda
 from fillwatch.engine.case import Case
 from fillwatch.engine.limiter import RateLimiter
 from fillwatch.engine.turns import YIELD_AFTER, Rank
 from fillwatch.logs import plain_logger
 
-#: Seconds of cancels that are let in, and the fewest of them.
+#: Seconds of cancels that are let in, and the fewest of them. Where each takes a request for its last look and one for
+#: the proof of its end, so few that a last look comes in time, and is not one of those that the cancel cannot wait for.
 AHEAD, LEAST_INSIDE = 10.0, 8
+AHEAD_SINGLE = 1.5
 #: Cancels in a row while others stand in line and looks are shared: these have every eighth turn then, since one of
 #: them answers for all who need one.
 IN_A_ROW = 7
@@ -29,10 +32,10 @@ LONG_WAIT, SPACING, GATHERING = 5.0, 30.0, 1.0
 
 
 class Crowd:
-    """The cases whose cancel waits for its turn. `looks_are_shared`: whether one look answers for many at present."""
+    """The cases whose cancel waits for its turn. `looks_are_shared`: for how many of them one look answers now."""
 
-    def __init__(self, limiter: RateLimiter, agenda: Agenda, *, looks_are_shared: Callable[[], bool]) -> None:
-        self._looks_are_shared = looks_are_shared
+    def __init__(self, limiter: RateLimiter, agenda: Agenda, *, looks_are_shared: Callable[[], Looks]) -> None:
+        self._looks = looks_are_shared
         self._limiter = limiter
         self._agenda = agenda
         self._loop = asyncio.get_running_loop()
@@ -66,21 +69,23 @@ class Crowd:
             self._let_in()
 
     def _let_in(self) -> None:
-        room = max(LEAST_INSIDE, math.ceil(AHEAD * self._limiter.rate_now))
+        looks, rate = self._looks(), self._limiter.rate_now
+        room = math.ceil(AHEAD_SINGLE * rate) if looks is Looks.SINGLE else max(LEAST_INSIDE, math.ceil(AHEAD * rate))
         while self._line and (len(self._inside) < room or self._line[0][2] not in self._in_line):
             _, _, case = heappop(self._line)
             if case in self._in_line:
                 del self._in_line[case]
                 self._inside[case] = None
                 case.wake()
-        is_shared = bool(self._in_line) and self._looks_are_shared()
+        is_shared = bool(self._in_line) and looks is Looks.SHARED
         self._limiter.turns.cancels_in_a_row = IN_A_ROW if is_shared else YIELD_AFTER
 
     @property
     def _seconds(self) -> float:
         """Seconds until the last cancel goes out, if looks have all their turns."""
         in_a_row = self._limiter.turns.cancels_in_a_row
-        return (len(self._inside) + len(self._in_line)) / self._limiter.rate_now * (in_a_row + 1) / in_a_row
+        requests = 3.0 if self._looks() is Looks.SINGLE else (in_a_row + 1) / in_a_row
+        return (len(self._inside) + len(self._in_line)) / self._limiter.rate_now * requests
 
     def _notice(self) -> None:
         now = self._loop.time()

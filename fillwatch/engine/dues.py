@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Container, Iterable
 
 from fillwatch.engine.agenda import HAIR, Agenda
+from fillwatch.engine.by_id import ById
 from fillwatch.engine.case import Case
 from fillwatch.engine.index import Index
 
@@ -19,19 +20,23 @@ class Dues:
     to be read.
 
     A case that a sweep is to meet is *swept*: it is not due, and will not be, until a page shows it or the sweep ends.
+    `has_list`: whether there are pages at all.
     """
 
-    def __init__(self, index: Index, agenda: Agenda, kick: asyncio.Event) -> None:
+    def __init__(self, index: Index, agenda: Agenda, kick: asyncio.Event, *, has_list: bool = True) -> None:
         self._index = index
         self._agenda = agenda
         self._kick = kick
+        self._has_list = has_list
         self._loop = asyncio.get_running_loop()
         #: Seconds for which a case need not be read although its interval is over: a push route tells of it.
         self.audit_of: Callable[[Case], float] = lambda case: 0.0
         #: What a page of the list may show, what has to be asked by its id, and what somebody waits for.
         self._listed: dict[Case, None] = {}
-        self._single: dict[Case, None] = {}
+        self._single = ById()
         self._urgent: dict[Due, None] = {}
+        #: Cases that no read has described yet, and for which no page has been asked since they were due.
+        self._new: dict[Case, None] = {}
         #: Cases that were due and that the sweep is to meet, with the moment at which they were due last; its orders.
         self._swept: dict[Case, float] = {}
         self._missing: Container[str] = ()
@@ -44,24 +49,32 @@ class Dues:
     @property
     def listed(self) -> int:
         """Looks that a page of the list may answer."""
-        return len(self._listed) + sum(_is_listed(due) for due in self._urgent)
+        return len(self._listed) + sum(map(self._is_listed, self._urgent))
 
     @property
     def single(self) -> int:
         """Looks that nothing but a request of their own answers."""
-        return len(self._single) + sum(not _is_listed(due) for due in self._urgent)
+        return len(self._single) + sum(not self._is_listed(due) for due in self._urgent)
 
     @property
     def waited_for(self) -> list[Case]:
         """Cases of the list that somebody waits for a look at."""
-        return [due[0] for due in self._urgent if _is_listed(due)]
+        return [due[0] for due in self._urgent if self._is_listed(due)]
+
+    @property
+    def newcomers(self) -> list[str]:
+        """Orders of the list that nobody has seen yet, and for which no page has been asked."""
+        new = (case.chain.current for case in self._new if case in self._listed)
+        return [belief.order_id for belief in new if not belief.is_known]
 
     def first(self) -> Due | None:
-        """The look to ask for by its id: the longest due of those that nothing else answers, or of all."""
-        for due in self._urgent:
-            if not _is_listed(due):
-                return due
-        for case in self._single:
+        """The look to ask for by its id: of those that nothing else answers, or of all."""
+        if not self._single.is_owed:
+            for due in self._urgent:
+                if not self._is_listed(due):
+                    return due
+        case = self._single.first()
+        if case is not None:
             return case, case.chain.current.order_id
         for due in self._urgent:
             return due
@@ -86,15 +99,17 @@ class Dues:
         """The case is due now, if anything is to be learnt of it."""
         if not (case.is_live or case.is_audited):
             return
-        if not case.is_listed:
+        if not (self._has_list and case.is_listed):
             self._listed.pop(case, None)
-            self._single[case] = None
+            self._single.add(case)
         elif case.chain.current.order_id in self._missing:
             self._swept[case] = self._loop.time()
             return
         else:
-            self._single.pop(case, None)
+            self._single.discard(case)
             self._listed[case] = None
+            if not case.chain.current.is_known:
+                self._new[case] = None
         self._kick.set()
 
     def want(self, case: Case, order_id: str, since: float) -> None:
@@ -123,6 +138,8 @@ class Dues:
 
     def cover(self, order_ids: Container[str]) -> None:
         """A page is being asked for that may show these orders: for now nobody has to ask for them by themselves."""
+        for case in [case for case in self._new if case.chain.current.order_id in order_ids]:
+            del self._new[case]
         for due in [due for due in self._urgent if due[1] in order_ids]:
             del self._urgent[due]
 
@@ -152,15 +169,17 @@ class Dues:
         """A request that covers this look is being sent: it is due again after the order's interval."""
         case, order_id = due
         self._urgent.pop(due, None)
+        self._single.asked(case)
         if case.chain.current.order_id == order_id and (case in self._listed or case in self._single):
             self._listed.pop(case, None)
-            self._single.pop(case, None)
+            self._single.discard(case)
             self._appoint_again([case], self._loop.time())
 
     def forget(self, case: Case) -> None:
         """Nothing of the case is due any more, unless somebody waits for it."""
-        for dues in (self._listed, self._single, self._swept):
+        for dues in (self._listed, self._swept, self._new):
             dues.pop(case, None)
+        self._single.discard(case)
         if not self._is_wanted(case):
             for order_id in case.chain.ids:
                 self._urgent.pop((case, order_id), None)
@@ -194,8 +213,7 @@ class Dues:
             if case.due_at == due_at:  # else it was appointed anew meanwhile
                 self.keep_due(case)
 
-
-def _is_listed(due: Due) -> bool:
-    """Whether pages of the list are read for this look: they are for the order at work, not for one before it."""
-    case, order_id = due
-    return case.is_listed and case.chain.current.order_id == order_id
+    def _is_listed(self, due: Due) -> bool:
+        """Whether pages of the list are read for this look: they are for the order at work, not for one before it."""
+        case, order_id = due
+        return self._has_list and case.is_listed and case.chain.current.order_id == order_id

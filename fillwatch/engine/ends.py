@@ -32,7 +32,8 @@ class EndsReader:
     """One page at a time, of what was submitted since the oldest live order; longer lists are left to the sweep."""
 
     def __init__(self, broker: Broker, index: Index) -> None:
-        self._broker = broker if broker.caps.lists_ended and isinstance(broker, ListsEnded) else None
+        has_list = broker.caps.page_size > 0 and broker.caps.lists_ended
+        self._broker = broker if has_list and isinstance(broker, ListsEnded) else None
         self._index = index
         self._loop = asyncio.get_running_loop()
         self._asked = -math.inf

@@ -9,7 +9,7 @@ from fillwatch.brokers.base import Broker, Listing
 from fillwatch.core.evidence import Missing, Route, Seen, Unanswered
 from fillwatch.core.orders import OrderSnapshot
 from fillwatch.core.quick import maker
-from fillwatch.core.schedule import STRAYS, YOUNG
+from fillwatch.core.schedule import STRAYS, YOUNG, Looks
 from fillwatch.engine.case import Case
 from fillwatch.engine.dues import Dues
 from fillwatch.engine.index import Index
@@ -83,27 +83,33 @@ class ListReader:
             await self._give_up(sweep, page)
         else:
             await self._absorb(sweep, page)
-            if aimed is not None:
+            if sweep.until is not None and aimed is sweep:
                 self._aim_again(aimed, page)
         if self._asked == asked:
             self._asked = -math.inf
         return page
 
     @property
-    def answers_for_many(self) -> bool:
-        """Whether one page tells of most of those whom somebody waits for."""
-        return self.exists and (self.pages <= LONG or self._reach >= GOOD_REACH)
+    def answers_for_many(self) -> Looks:
+        """For how many of those whom somebody waits for one request answers."""
+        if not self.exists:
+            return Looks.SINGLE
+        return Looks.SHARED if self.pages <= LONG or self._reach >= GOOD_REACH else Looks.PAGED
 
     def _aim(self) -> Sweep | None:
-        """Beside a long sweep, a page for those whom somebody waits for: who come together are neighbours on the list.
+        """Beside a long sweep, a page for those whom somebody waits for, who came together and so are neighbours on
+        the list, or for those whom nobody has seen, who are at its beginning.
 
-        When such a page does not reach them, the next is tried after a while.
+        When a page does not reach those who are waited for, the next is tried after a while.
         """
         if self.pages > LONG and self._aimed < AIMED_IN_A_ROW and self._loop.time() >= self._aims_again:
             aimed = Sweep.at(self._dues.waited_for)
             if aimed.until is not None:
                 self._aimed += 1
                 return aimed
+        if self.pages > LONG and not self._aimed and self._sweep is not None and (new := self._dues.newcomers):
+            self._aimed += 1
+            return Sweep(new, after=None)
         self._aimed = 0
         return None
 

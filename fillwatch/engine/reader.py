@@ -49,7 +49,7 @@ class Reader:
         self._log = plain_logger()
         self._kick = asyncio.Event()
         self.index = Index()
-        self.dues = Dues(self.index, agenda, self._kick)
+        self.dues = Dues(self.index, agenda, self._kick, has_list=broker.caps.page_size > 0)
         self.tape = TapeReader(broker, self.index, book, self._kick)
         self.list = ListReader(broker, self.index, self.dues, self.tape)
         self._ends = EndsReader(broker, self.index)
@@ -59,7 +59,7 @@ class Reader:
             pushes, self.index, self.dues, self.tape, agenda, sweep_spacing=lambda: self._audits.sweep_spacing
         )
         self._counter = Counter(self.index, lambda: self.feed.relieves_since)
-        self._last = Read.NOTHING
+        self._last, self._paged = Read.NOTHING, 0
         self._in_vain = 0
         self._beat = Beat(wire.limiter)
         self._chosen: list[Read] = []
@@ -128,6 +128,7 @@ class Reader:
                 return False
             self._last = choice
             if choice not in (Read.TAPE, Read.ENDS):
+                self._paged = self._paged + 1 if choice is Read.PAGE else 0
                 self._beat.struck()
             self._chosen.append(choice)
             return True
@@ -182,6 +183,7 @@ class Reader:
                 in_vain=self._in_vain >= IN_VAIN,
                 spare=spare,
                 last=self._last,
+                paged=self._paged,
             )
         )
 

@@ -21,6 +21,8 @@ from fillwatch.core.schedule import (
     goes_on,
     interval,
     is_leftover,
+    is_near_deadline,
+    is_young,
     tape_period,
 )
 
@@ -88,6 +90,36 @@ def test_audits_become_rarer(audits: int, seconds: float) -> None:
     assert FIRST_AUDIT <= audit_interval(audits) <= LONGEST_AUDIT
 
 
+# --- who goes first ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "checks", "young"),
+    [(0.0, 0, True), (9.9, 0, True), (10.0, 0, False), (0.6, 1, True), (1.2, 2, False), (9_999.0, 1, False)],
+)
+def test_an_order_is_young_for_ten_seconds_and_two_looks(age: float, checks: int, *, young: bool) -> None:
+    """One that nobody could look at in that time waits its turn like all others."""
+    assert is_young(age=age, checks=checks) is young
+
+
+@pytest.mark.parametrize(
+    ("left", "unseen_for", "near"),
+    [
+        pytest.param(5.1, 900.0, False, id="not yet"),
+        pytest.param(5.0, 900.0, True, id="at hand"),
+        pytest.param(0.1, 900.0, True, id="at the last moment"),
+        pytest.param(0.0, 900.0, False, id="over: it has its last look"),
+        pytest.param(3.0, 2.1, True, id="seen before that time"),
+        pytest.param(3.0, 2.0, False, id="seen within it"),
+        pytest.param(3.0, math.inf, True, id="never seen"),
+        pytest.param(math.inf, math.inf, False, id="no deadline"),
+    ],
+)
+def test_an_order_is_near_its_deadline_until_it_was_seen_there(left: float, unseen_for: float, *, near: bool) -> None:
+    """One look in the last five seconds before it is enough."""
+    assert is_near_deadline(left, unseen_for) is near
+
+
 # --- the cheapest read ------------------------------------------------------------------------------------------------
 
 #: Nothing due, one page, everything possible, nothing asked yet, the tape just read.
@@ -111,6 +143,7 @@ IDLE = Outlook(
     in_vain=False,
     spare=False,
     last=NOTHING,
+    paged=0,
 )
 LONG = replace(IDLE, shown=1_200, exposed=1_200, pages=3)
 HIDING = replace(LONG, tape_due=True)
@@ -143,7 +176,7 @@ HIDING = replace(LONG, tape_due=True)
         pytest.param(HIDING, TAPE, id="a long list hides fills: the tape has its turn"),
         pytest.param(replace(HIDING, due=9), TAPE, id="whatever is due"),
         pytest.param(replace(HIDING, tape_due=False), NOTHING, id="not before its turn"),
-        pytest.param(replace(HIDING, lists=False), NOTHING, id="without a list it hides nothing"),
+        pytest.param(replace(HIDING, lists=False), TAPE, id="so do looks at one order after the other"),
         pytest.param(replace(HIDING, exposed=0), NOTHING, id="nobody there to fill unnoticed"),
         pytest.param(replace(HIDING, tape=False), NOTHING, id="a long list, no tape"),
         pytest.param(replace(HIDING, tape_due=False, due=9), PAGE, id="between two turns a page"),
@@ -213,6 +246,22 @@ def test_two_reads_take_turns(outlook: Outlook, both: set[Read]) -> None:
     assert all({one, next_} == both for one, next_ in pairwise(reads))
 
 
+@pytest.mark.parametrize(("strays", "between"), [(1, 12), (3, 4), (4, 3), (12, 1), (40, 1)])
+def test_what_the_list_does_not_show_is_seen_as_often_as_what_it_shows(strays: int, between: int) -> None:
+    """Twelve pages, and between any two of them the tape: once in a sweep each stray has its look, when all are due."""
+    outlook = replace(HIDING, pages=12, due=5_000, sweeping=True, strays=strays)
+    reads: list[Read] = []
+    for number in range(200):
+        outlook = replace(outlook, tape_due=number % 2 == 0)
+        read = cheapest(outlook)
+        if read is not TAPE:
+            reads.append(read)
+            outlook = replace(outlook, paged=outlook.paged + 1 if read is PAGE else 0)
+        outlook = replace(outlook, last=read)
+    orders = [at for at, read in enumerate(reads) if read is ORDER]
+    assert {after - before for before, after in pairwise(orders)} == {between + 1}
+
+
 @pytest.mark.parametrize(("pages", "seconds"), [(2, 0.436), (3, 0.436), (4, 0.618), (20, 0.618)])
 def test_the_tape_has_most_beside_a_short_list_and_half_beside_a_long_one(pages: int, seconds: float) -> None:
     """Seconds between its turns at 2.94 requests a second: 78 % and 55 % of them."""
@@ -252,6 +301,7 @@ def test_a_token_is_left_over_if_there_are_two_when_the_tape_has_its_turn(
         in_vain=st.booleans(),
         spare=st.booleans(),
         last=st.sampled_from(list(Read)),
+        paged=st.integers(0, 5),
     )
 )
 def test_what_is_due_is_always_asked_for(outlook: Outlook) -> None:
@@ -262,7 +312,7 @@ def test_what_is_due_is_always_asked_for(outlook: Outlook) -> None:
     read = cheapest(outlook)
     if outlook.tape and outlook.tape_wanted:
         assert read is not NOTHING
-    hides_fills = outlook.tape and outlook.lists and outlook.pages > 1 and outlook.exposed > 0
+    hides_fills = outlook.tape and outlook.pages > 1 and outlook.exposed > 0
     free = outlook.urgent or (outlook.leftover if hides_fills else outlook.beat)
     if free and outlook.strays:
         assert read is not NOTHING

@@ -30,9 +30,10 @@ class Desk:
     agenda: Agenda = field(default_factory=Agenda)
     kick: asyncio.Event = field(default_factory=asyncio.Event)
     common: Common = field(default_factory=lambda: Common(FillDetectionConfig, lambda case, changes: None))
+    has_list: bool = True
 
     def __post_init__(self) -> None:
-        self.dues = Dues(self.index, self.agenda, self.kick)
+        self.dues = Dues(self.index, self.agenda, self.kick, has_list=self.has_list)
 
     def watch(self, *order_ids: str) -> list[Case]:
         cases = [Case(order_id, Wishes(), self.common) for order_id in order_ids]
@@ -243,3 +244,34 @@ async def test_what_was_waited_for_of_an_order_that_is_replaced_is_wanted_of_its
     assert desk.dues.waited_for == [case]
     desk.dues.cover(["b"])
     assert not desk.dues.is_urgent
+
+
+@virtual
+async def test_looks_that_somebody_waits_for_go_before_the_others_but_for_every_fourth() -> None:
+    desk = Desk(has_list=False)
+    desk.watch("a", "b")
+    assert (desk.dues.listed, desk.dues.single) == (0, 2)
+    waited_for = [Case(f"waited for {number}", Wishes(), desk.common) for number in range(7)]
+    for case in waited_for:
+        desk.index.add(case.order_id, case)
+        desk.dues.want(case, case.order_id, now())
+    asked: list[str] = []
+    while (due := desk.dues.first()) is not None and len(asked) < 9:
+        desk.dues.asked(due)
+        asked.append(due[1].replace("waited for ", ""))
+    assert asked == ["0", "1", "2", "a", "3", "4", "5", "b", "6"]
+
+
+@virtual
+async def test_newcomers_are_those_nobody_has_seen_and_no_page_was_asked_for() -> None:
+    desk = Desk()
+    known, new, late = desk.watch("known", "new", "late")
+    known.absorb(seen("known", now()), now())
+    desk.dues.sweep({})
+    assert desk.dues.newcomers == []
+    for case in (known, new, late):
+        desk.dues.mark(case)
+    desk.dues.cover(["late"])
+    assert desk.dues.newcomers == ["new"]
+    desk.dues.forget(new)
+    assert desk.dues.newcomers == []
