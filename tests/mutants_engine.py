@@ -193,4 +193,32 @@ ENGINE_MUTANTS: tuple[Mutant, ...] = (
         new="            pass\n",
         tests=("tests/engine/test_feeds.py",),
     ),
+    Mutant(
+        name="executions that do not add up to the quantity cause no look",
+        file="fillwatch/engine/office.py",
+        old="            if untold:  # the",
+        new="            if False:  # the",
+        tests=("tests/engine/test_push_hostile.py",),
+    ),
+    Mutant(
+        name="what was told of a successor too early is forgotten",
+        file="fillwatch/engine/reader.py",
+        old="self._agenda.at(self._loop.time(), self.feed.begin, case)",
+        new="pass",
+        tests=("tests/engine/test_push_hostile.py",),
+    ),
+    Mutant(
+        name="a mute feed is stayed with",
+        file="fillwatch/engine/feeds.py",
+        old="            self._taking.cancel()",
+        new="            pass",
+        tests=("tests/engine/test_push_hostile.py",),
+    ),
+    Mutant(
+        name="more executions than the order says are taken for an overfill at once",
+        file="fillwatch/core/course.py",
+        old="if untold < 0 and chain.read_as_of <= self.end_seen:",
+        new="if False:",
+        tests=("tests/core/test_course.py",),
+    ),
 )

@@ -90,6 +90,16 @@ class OrderBelief(Reading):
             ),
         )
 
+    @property
+    def untold(self) -> Decimal:
+        """Shares of the order's cumulative quantity that no execution was told of; negative: executions of more were.
+
+        0 as long as one of the two is not known.
+        """
+        if self._tapes is None or self._cumulative is None:
+            return ZERO
+        return self._cumulative - self._tapes.fullest.gross
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OrderBelief) and self._state() == other._state()
 

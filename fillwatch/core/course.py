@@ -167,6 +167,9 @@ class Course:
                 return tape_or_look, "the executed quantity is not known"
         elif status is not OrderStatus.FILLED and self._is_fresh_end(has_tape=has_tape):
             return tape_or_look, "the end was seen by one route only"
+        untold = chain.current.untold
+        if untold < 0 and chain.read_as_of <= self.end_seen:
+            return Wants.LOOK, f"executions of {-untold} more were told than the order says"
         if quantity and chain.average_price is None:
             return tape_or_look, "the average price is not known"
         return None

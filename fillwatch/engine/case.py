@@ -48,6 +48,7 @@ class Case(Waiting):
         "seen_before",
         "started",
         "tape_since",
+        "untold",
         "wishes",
     )  # fmt: skip
 
@@ -69,6 +70,8 @@ class Case(Waiting):
         #: described before the newest evidence.
         self.pushed = self.counted = ZERO
         self.seen_before = -math.inf
+        #: What was last found to be missing, or too much, among the executions told: see `OrderBelief.untold`.
+        self.untold = ZERO
         #: Told when the case becomes of another kind, as soon as somebody keeps cases by their kinds.
         self.moved: Callable[[Case], None] | None = None
         self._common = common

@@ -37,8 +37,10 @@ BREATH = 64
 CLOSING = 5.0
 #: Seconds between two repairs, however many gaps there are.
 REPAIR_SPACING = 1.0
-#: Seconds before a feed that broke its promise never to raise, or ended, is taken up again.
+#: Seconds before a feed that broke its promise never to raise, ended, or told nothing is taken up again.
 PAUSE_AFTER_FAILURE = 30.0
+#: Fills in a row that were lost, and seconds over which nothing was told meanwhile: such a feed is mute.
+MUTE_FILLS, MUTE = 3, 5.0
 
 
 class Feed:
@@ -70,6 +72,9 @@ class Feed:
         self._next_repair = -math.inf
         self._unsteady_until = -math.inf
         self._early = Early()
+        self._taking: asyncio.Task[None] | None = None
+        #: When the fills were lost of which nothing was told, and nothing of any other order since.
+        self._untold: list[float] = []
         dues.audit_of = self.audit_interval
 
     @property
@@ -113,21 +118,22 @@ class Feed:
         return max(seconds, self._sweep_spacing()) if self.is_trusted else min(seconds, RELIEF)
 
     def begin(self, case: Case) -> None:
-        """A case was opened: what was told of its order shortly before is not forgotten."""
-        for evidence in self._early.take(case.order_id, self._loop.time()):
-            self._hear(evidence)
+        """A case was opened, or its order replaced: what was told of its ids shortly before is not forgotten."""
+        for order_id in case.chain.ids:
+            for evidence in self._early.take(order_id, self._loop.time()):
+                self._hear(evidence)
 
     async def run(self) -> None:
         """Take events in for as long as the engine lives."""
         while self._broker is not None:
-            task = self._loop.create_task(self._take_in(self._broker), name="fillwatch-feed")
+            task = self._taking = self._loop.create_task(self._take_in(self._broker), name="fillwatch-feed")
             try:
                 await asyncio.wait({task})
             finally:
                 task.cancel()
                 await asyncio.wait({task}, timeout=CLOSING)  # so that its connection does not outlive the engine
             self._fall()
-            why = task.exception() or "it ended"
+            why = "it tells nothing" if task.cancelled() else task.exception() or "it ended"
             self._log.error("the broker's feed failed: {}; watching by reads, trying again later", why)
             await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
@@ -156,7 +162,8 @@ class Feed:
                 self._since = event.as_of
                 self._repair()
             case Gap():
-                self._log.warning("the broker's feed lost something: {}", event.reason)
+                level = "WARNING" if self._loop.time() >= self._next_repair else "DEBUG"
+                self._log.log(level, "the broker's feed lost something: {}", event.reason)
                 self._since = max(self._since, event.as_of)
                 self._repair()
             case Heartbeat():
@@ -167,6 +174,7 @@ class Feed:
                 self._fall()
 
     def _tell(self, order_id: str, evidence: Seen | Executed) -> None:
+        self._untold.clear()
         now, cases = self._loop.time(), self._index.of(order_id)
         if not cases:
             self._early.keep(order_id, evidence, now)
@@ -215,3 +223,11 @@ class Feed:
             self.meter.note(lost=lost)
             if lost:
                 self._repair()
+                self._miss(self._loop.time())
+
+    def _miss(self, now: float) -> None:
+        """A feed that stands and tells nothing at all may tell again on another connection (alpaca-py issue 740)."""
+        self._untold.append(now)
+        if len(self._untold) >= MUTE_FILLS and now - self._untold[0] >= MUTE and self._taking is not None:
+            self._untold.clear()
+            self._taking.cancel()

@@ -14,6 +14,7 @@ from fillwatch.brokers.base import Broker
 from fillwatch.core.booking import record_chain
 from fillwatch.core.config import AtTimeout, FillDetectionConfig
 from fillwatch.core.errors import EngineClosed, WatchConflict
+from fillwatch.core.evidence import Route
 from fillwatch.core.orders import Number
 from fillwatch.core.positions import PositionBook
 from fillwatch.core.results import ConsistencyResult, Transition
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Seconds that requests in flight, and then hooks of the user's, are given when the engine ends.
 GRACE, HOOK_GRACE = 10.0, 1.0
+#: Routes that tell of executions. What others tell of an order runs ahead of the tape.
+_TELL_EXECUTIONS = frozenset({Route.ACTIVITIES, Route.STREAM, Route.EVENTS})
 #: Requests that go at once: one to try the keys with, and one to look.
 FIRST_TOKENS = 2.0
 
@@ -243,6 +246,11 @@ class Office:
         if case.chain.has_successors:
             self._reader.follow(case)
         record_chain(self.book, case.chain, self._loop.time())
+        untold = case.chain.current.untold
+        if untold != case.untold and changes and changes[0].route in _TELL_EXECUTIONS:
+            case.untold = untold
+            if untold:  # the executions and the order disagree: a look says which it is
+                self.look_at(case)
         for change in changes:
             log_change(case, change)
             self._reader.feed.watch_losses(case, change)

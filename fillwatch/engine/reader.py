@@ -78,6 +78,7 @@ class Reader:
         if sum(self.index.add(order_id, case) for order_id in case.chain.ids):
             case.tape_since = max(case.tape_since, self.tape.read_to)
             self.dues.follow(case)
+            self._agenda.at(self._loop.time(), self.feed.begin, case)  # not while what replaced it is taken in
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Send reads for as long as the engine lives; at most one waits for its token in each of two classes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -181,6 +182,17 @@ def test_an_order_that_had_ended_before_the_watch_is_reported_at_once(status: Or
     """Nothing can lag any more."""
     step = course_of(seen(status, at=100)).next_step(terms(), 100, has_tape=True)
     assert step == Finish(outcome=outcome, reason=f"{status.value} by the broker; nothing was executed")
+
+
+def test_executions_of_more_than_the_order_says_wait_for_a_look_at_it() -> None:
+    """One of the two is wrong, and the order's own answer after its end says whether it stays so."""
+    pushed = replace(seen(S.FILLED, "10", at=120), route=Route.STREAM)
+    course = course_of(NEW, executed("e1", "4", at=110), executed("e2", "10", at=119), pushed, tape_as_of=121)
+    wait = Wait(until=119 + RESOLUTION, wants=Wants.LOOK)
+    assert course.next_step(terms(), 122, has_tape=True) == wait
+    course.chain.absorb(seen(S.FILLED, "10", at=123))
+    finish = Finish(outcome=Outcome.FILLED, reason="overfilled: 14 of 10")
+    assert course.next_step(terms(), 123, has_tape=True) == finish
 
 
 @pytest.mark.parametrize(
