@@ -33,8 +33,8 @@ READING_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="rows that came late are not met again",
         file="fillwatch/engine/tape_cursor.py",
-        old="            since = min([since, *self._latest.values()])\n",
-        new="            pass\n",
+        old="min([self.newest - OVERLAP, *self._latest.values()])",
+        new="self.newest - OVERLAP",
         tests=READER,
     ),
     Mutant(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
-import math
 from datetime import datetime, timedelta
 
 from fillwatch.brokers.base import Fills
 
-#: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row.
+#: Rows come late and rows of one millisecond come in any order, so every read begins this long before the newest row;
+#: and so many rows back, if that is earlier: they fit in its page, and rows which come later still, or are dated like
+#: the fill that they undo, are met for nothing.
 OVERLAP = timedelta(seconds=5)
-#: A read for somebody's sake begins so many rows back, if that is earlier: they fit in its page, and rows which came
-#: later still are met for nothing.
 ROWS_AGAIN = 50
 #: What happened in the first seconds of an order must not fall between it and a broker's clock.
 MARGIN = timedelta(seconds=5)
@@ -27,9 +26,8 @@ class TapeFeed:
         self.began: float | None = None
         #: Counts the times it was taken back; what was asked before that moves the cursor no more.
         self.generation = 0
-        #: The newest rows, and since when somebody has wanted them to be read again.
+        #: The newest rows.
         self._latest: dict[str, datetime] = {}
-        self._wanted_again = -math.inf
 
     def reach_back(self, to: datetime | None) -> None:
         """The tape is needed from this time on; one that began later is read again from there."""
@@ -48,10 +46,6 @@ class TapeFeed:
             self.generation += 1
             self.restart()
 
-    def read_again(self, now: float) -> None:
-        """Let a read that begins from now on go over the newest rows once more."""
-        self._wanted_again = now
-
     @property
     def is_ready(self) -> bool:
         """Whether it is known where to begin."""
@@ -62,10 +56,7 @@ class TapeFeed:
         """Where the next read begins."""
         if self.newest is None or self.start is None:
             return self.start
-        since = self.newest - OVERLAP
-        if self._wanted_again > -math.inf:
-            since = min([since, *self._latest.values()])
-        return max(self.start, since)
+        return max(self.start, min([self.newest - OVERLAP, *self._latest.values()]))
 
     def take(self, page: Fills, began: float, generation: int) -> float | None:
         """Move on past `page`; when it was the last one, the moment since which all is known."""
@@ -76,8 +67,6 @@ class TapeFeed:
         self._keep(page)
         if page.complete or page.page_token is None:
             self.token, self.began = None, None
-            if self._wanted_again <= began:
-                self._wanted_again = -math.inf
             return began if page.complete else None
         self.token, self.began = page.page_token, began
         return None

@@ -108,9 +108,7 @@ class TapeReader:
         if created is not None and case.tape_since >= created.timestamp():
             case.tape_since = -math.inf
             self._feed.back_to(created)
-        now = self._loop.time()
-        self._feed.read_again(now)
-        self._cases.setdefault(case, now)
+        self._cases.setdefault(case, self._loop.time())
         self._kick.set()
 
     async def until_read(self) -> None:

@@ -282,8 +282,8 @@ async def test_the_tape_is_taken_back_for_an_order_that_was_handed_in_late() -> 
         assert tape.net == 4
 
 
-def test_a_read_for_somebodys_sake_goes_over_the_newest_rows_again() -> None:
-    """They fit in its page, so a row that came late is met for nothing; once that was done reads are short again."""
+def test_each_read_goes_over_the_newest_rows_again() -> None:
+    """They fit in its page, so a row that came late is met for nothing; of few rows a read has the last seconds."""
     start = datetime(2026, 11, 23, 15, tzinfo=UTC)
     rows = [
         Execution(execution_id=str(n), order_id="o", qty=Decimal(1), price=Decimal(1), at=start + timedelta(minutes=n))
@@ -294,11 +294,7 @@ def test_a_read_for_somebodys_sake_goes_over_the_newest_rows_again() -> None:
     end = Fills(executions=(), complete=True, page_token=None, as_of=0.0)
     feed.take(replace(end, executions=tuple(rows[:100])), 1.0, feed.generation)
     feed.take(replace(end, executions=tuple(rows[90:])), 2.0, feed.generation)
-    newest = start + timedelta(minutes=199)
-    assert feed.after == newest - OVERLAP
-    feed.read_again(3.0)
     assert feed.after == start + timedelta(minutes=200 - ROWS_AGAIN)
-    feed.take(end, 2.5, feed.generation)  # began before it was wanted
-    assert feed.after == start + timedelta(minutes=200 - ROWS_AGAIN)
-    feed.take(end, 3.5, feed.generation)
-    assert feed.after == newest - OVERLAP
+    burst = [replace(row, execution_id=f"b{n}", at=start + timedelta(minutes=200)) for n, row in enumerate(rows)]
+    feed.take(replace(end, executions=tuple(burst)), 3.0, feed.generation)
+    assert feed.after == start + timedelta(minutes=200) - OVERLAP
