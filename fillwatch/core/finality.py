@@ -77,13 +77,20 @@ LEAST_LOOK = 1.0
 
 
 def final_check(
-    chain: OrderChain, *, now: float, may_cancel: bool, resolution: float, first_cancel: float = math.inf
+    chain: OrderChain,
+    *,
+    now: float,
+    may_cancel: bool,
+    resolution: float,
+    first_cancel: float = math.inf,
+    since: float = math.inf,
 ) -> Dialogue:
     """The dialogue of one order. `first_cancel`: when a cancel was first sent for it before, infinite if never.
+    `since`: a look that is true then or later does for the last one, if that is before `now`.
 
     `resolution`: seconds after the first cancel was sent during which an end is sought.
     """
-    reply = yield AskLook(order_id=chain.current.order_id, since=now, until=now + LAST_LOOK)
+    reply = yield AskLook(order_id=chain.current.order_id, since=min(now, since), until=now + LAST_LOOK)
     if _is_over(chain):
         return Proof.OVER
     if not chain.first.is_known and chain.first.missing_as_of > -math.inf:

@@ -79,7 +79,8 @@ class FinalVerificationHandler:
         terms = case.terms()
         dialogue = final_check(
             case.chain,
-            now=since,
+            now=self._loop.time(),
+            since=since,
             may_cancel=terms.at_timeout is AtTimeout.CANCEL,
             resolution=terms.resolution,
             first_cancel=case.course.first_cancel,

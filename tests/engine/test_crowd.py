@@ -156,5 +156,19 @@ def test_in_a_crowd_whose_list_is_long_all_ends_are_proven(apart: float, page_si
     run_virtual(run)
 
 
+def test_in_a_crowd_without_a_list_each_has_his_last_look_and_his_end_is_proven() -> None:
+    """Each look answers for one: cancels go out a third as fast, and nobody is given up for want of one."""
+
+    async def run() -> None:
+        async with live(config=CROWD, page_size=0) as scene:
+            results = await asyncio.gather(*await hand_in(scene, 150))
+            assert {result.outcome for result in results} == {FillOutcome.TIMED_OUT}
+            assert len(cancels(scene)) == len(set(cancels(scene))) == 150
+            assert now() - scene.world.start < TIMEOUT + 150 * 5 / 2.5
+        assert scene.violations() == []
+
+    run_virtual(run)
+
+
 def _furthest_moved(ids: Sequence[str], served: Sequence[str]) -> int:
     return max(abs(served.index(order_id) - at) for at, order_id in enumerate(ids))
